@@ -1,0 +1,291 @@
+/*
+ * A case: servers, callers and expectations, as the parser makes it, the printer prints it, the codec
+ * decodes it and the runner runs it. The language is described in conformance/README.md.
+ *
+ * A case owns an arena; everything reachable from it lives until lb_case_deinit or lb_case_clear.
+ */
+#ifndef LASTBYTE_CONFORMANCE_CASE_H
+#define LASTBYTE_CONFORMANCE_CASE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "lastbyte/client.h"
+#include "sim/sim.h"
+
+#define LB_CASE_HOSTS_MAX 8
+#define LB_CASE_REQUESTS_MAX 64
+#define LB_CASE_NAME_MAX 16       /* bytes of a host, request or signal name, the NUL included */
+#define LB_CASE_LINES_MAX 1024    /* lines of one block */
+#define LB_CASE_FILE_MAX (1u << 20) /* bytes of a case file */
+#define LB_CASE_SLICES_MAX 8
+#define LB_CASE_FILL_MAX (1u << 20) /* bytes of one fill */
+
+/* Bytes that may hold NULs. */
+struct lb_text {
+    const char *bytes; /* also NUL-terminated after `size` */
+    uint32_t size;
+};
+
+enum lb_level { LB_LEVEL_MUST, LB_LEVEL_SHOULD, LB_LEVEL_MAY, LB_LEVEL_HOUSE };
+
+struct lb_case_spec {
+    struct lb_text document; /* "RFC9112", "LASTBYTE" */
+    struct lb_text section;  /* "9.3", "R3" */
+    struct lb_text quote;    /* size 0: none */
+};
+
+/* VERB(enumerator, word, lane). The words of the language. */
+#define LB_VERB_LIST(VERB)                                                                         \
+    /* server lane */                                                                              \
+    VERB(WANT, "want", SERVER)             /* method, path (size 0: any request), is_or_* */       \
+    VERB(WANT_END, "want", SERVER)         /* `want close`, `want reset`, both: is_or_* */         \
+    VERB(HEAD_LINE, "|", SERVER)           /* bytes: the line without CRLF */                      \
+    VERB(SEND, "send", SERVER)             /* bytes */                                             \
+    VERB(CHUNK, "chunk", SERVER)           /* bytes */                                             \
+    VERB(CHUNK_FILL, "chunk", SERVER)      /* `chunk fill N`: number */                            \
+    VERB(CHUNK_END, "chunk", SERVER)       /* `chunk end` */                                       \
+    VERB(FILL, "fill", SERVER)             /* number */                                            \
+    VERB(PAUSE, "pause", SERVER)           /* time_ns */                                           \
+    VERB(AWAIT, "await", SERVER)           /* name: a signal */                                    \
+    VERB(CLOSE_SERVER, "close", SERVER)                                                            \
+    VERB(HALF_CLOSE, "half-close", SERVER)                                                         \
+    VERB(RESET, "reset", SERVER)                                                                   \
+    VERB(STALL, "stall", SERVER)                                                                   \
+    VERB(REFUSE, "refuse", SERVER)         /* only line of its connection */                       \
+    VERB(SERVE, "serve", SERVER)           /* answer every further request with 200 "ok" */        \
+    /* client lane */                                                                              \
+    VERB(GET, "get", CLIENT)               /* request, host, path, is_close, time_ns: deadline */  \
+    VERB(HEAD, "head", CLIENT)             /* likewise */                                          \
+    VERB(READ, "read", CLIENT)             /* request, number; LB_CASE_ALL */                      \
+    VERB(CLOSE, "close", CLIENT)           /* request */                                           \
+    VERB(CANCEL, "cancel", CLIENT)         /* request */                                           \
+    VERB(DROP, "drop", CLIENT)             /* request */                                           \
+    VERB(WAIT, "wait", CLIENT)             /* request */                                           \
+    VERB(POLL, "poll", CLIENT)             /* request */                                           \
+    VERB(CLOSE_IDLE, "close-idle", CLIENT) /* host, or -1: all */                                  \
+    VERB(ADVANCE, "advance", CLIENT)       /* time_ns */                                           \
+    VERB(SETTLE, "settle", CLIENT)                                                                 \
+    VERB(SIGNAL, "signal", CLIENT)         /* name */                                              \
+    VERB(EXPECT_POOL, "expect", CLIENT)    /* host; terms: idle busy waiting */                    \
+    VERB(EXPECT_CONNS, "expect", CLIENT)   /* host; terms: opened closed */                        \
+    VERB(EXPECT_BODY, "expect", CLIENT)    /* request; terms: state */                             \
+    VERB(EXPECT_WIRE, "expect", CLIENT)    /* host, number: connection; terms: closed-by */        \
+    VERB(EXPECT_WORKERS, "expect", CLIENT) /* terms: read write dial */
+
+enum lb_verb {
+#define LB_VERB_ENUM(name, word, lane) LB_VERB_##name,
+    LB_VERB_LIST(LB_VERB_ENUM)
+#undef LB_VERB_ENUM
+        LB_VERB_COUNT
+};
+
+/* lb_verb_word: the word of a verb, a static string. */
+const char *lb_verb_word(enum lb_verb verb);
+
+#define LB_CASE_ALL UINT64_MAX /* `read R all` */
+
+/* One item of an outcome, in the order of happening. */
+enum lb_outcome_kind {
+    LB_OUTCOME_CODE,    /* a status code: number */
+    LB_OUTCOME_BYTES,   /* "bytes" */
+    LB_OUTCOME_FILL,    /* fill N: number bytes of the pattern, continuing where the last one ended */
+    LB_OUTCOME_END,     /* end */
+    LB_OUTCOME_OK,      /* ok */
+    LB_OUTCOME_PENDING, /* pending */
+    LB_OUTCOME_ERROR,   /* error WORD */
+};
+
+struct lb_outcome_item {
+    enum lb_outcome_kind kind;
+    uint64_t number;
+    struct lb_text bytes;
+    enum lb_status error;
+};
+
+/* One lawful outcome: items in order. */
+struct lb_outcome {
+    const struct lb_outcome_item *items;
+    uint32_t item_count;
+};
+
+/* The keys that `expect` compares. */
+enum lb_term_key {
+    LB_TERM_IDLE,
+    LB_TERM_BUSY,
+    LB_TERM_WAITING,
+    LB_TERM_OPENED,
+    LB_TERM_CLOSED,
+    LB_TERM_STATE,     /* number: enum lb_body_state; only `=` */
+    LB_TERM_CLOSED_BY, /* number: enum lb_closed_by; only `=` */
+    LB_TERM_READ,
+    LB_TERM_WRITE,
+    LB_TERM_DIAL,
+    LB_TERM_COUNT
+};
+
+enum lb_closed_by { LB_CLOSED_BY_NOBODY, LB_CLOSED_BY_CLIENT, LB_CLOSED_BY_SERVER };
+
+enum lb_compare { LB_COMPARE_EQUAL, LB_COMPARE_AT_MOST, LB_COMPARE_AT_LEAST };
+
+struct lb_term {
+    enum lb_term_key key;
+    enum lb_compare compare;
+    uint64_t number;
+};
+
+enum lb_prefix { LB_PREFIX_NONE, LB_PREFIX_SETUP, LB_PREFIX_SHOULD };
+
+/* A comment or an empty line that stands above a line; comments are kept for the printer. */
+struct lb_comment {
+    struct lb_text text; /* with its '#', without indentation and newline; size 0: an empty line */
+    const struct lb_comment *next;
+};
+
+/* One statement. Fields that its verb does not use are zero. */
+struct lb_line {
+    enum lb_verb verb;
+    enum lb_prefix prefix;
+    uint32_t place;         /* line number in its file, from 1; 0: not from a file */
+    bool is_background;     /* `&` */
+    bool is_close;          /* GET, HEAD: option close */
+    bool is_or_close;       /* WANT: `or close`; WANT_END: close is lawful */
+    bool is_or_reset;       /* likewise for reset */
+    int32_t request;        /* index into requests, -1: none */
+    int32_t host;           /* index into hosts, -1: none */
+    uint64_t number;
+    uint64_t time_ns;       /* GET, HEAD: deadline as a duration, 0: none */
+    struct lb_text method;  /* WANT */
+    struct lb_text path;    /* GET, HEAD, WANT */
+    struct lb_text bytes;
+    struct lb_text name;
+    const struct lb_outcome *outcomes; /* alternatives; none: whatever happens is lawful */
+    uint32_t outcome_count;
+    const struct lb_term *terms;
+    uint32_t term_count;
+    const struct lb_comment *above;    /* comments and empty lines before this line */
+    struct lb_text beside;             /* the comment after the statement, with its '#'; size 0: none */
+};
+
+struct lb_lines {
+    struct lb_line *lines;
+    uint32_t count;
+};
+
+/* What a host does on one of its connections. */
+struct lb_case_conn {
+    uint32_t number; /* 1 is the first; 0: `conn *`, every one without its own */
+    uint32_t place;
+    struct lb_lines script;
+    const struct lb_comment *above;
+};
+
+struct lb_case_host {
+    char name[LB_CASE_NAME_MAX];
+    uint32_t place;
+    struct lb_case_conn *conns;
+    uint32_t conn_count;
+    const struct lb_comment *above;
+};
+
+/* OPTION(enumerator, key, kind). What a case can set of the transport. */
+#define LB_CASE_OPTION_LIST(OPTION)                                                                \
+    OPTION(PER_HOST, "per-host", NUMBER)           /* connections_per_host_max */                  \
+    OPTION(IDLE_PER_HOST, "idle-per-host", NUMBER) /* idle_per_host_max */                         \
+    OPTION(IDLE_TOTAL, "idle-total", NUMBER)       /* idle_total_max */                            \
+    OPTION(IDLE_TIMEOUT, "idle-timeout", TIME)     /* idle_duration_ns */                          \
+    OPTION(DIAL_TIMEOUT, "dial-timeout", TIME)     /* dial_duration_ns */                          \
+    OPTION(HEAD_TIMEOUT, "head-timeout", TIME)     /* head_duration_ns */                          \
+    OPTION(HEAD_SIZE, "head-size", NUMBER)         /* head_size_max */                             \
+    OPTION(RETRIES, "retries", NUMBER)             /* retries_max */
+
+enum lb_case_option {
+#define LB_CASE_OPTION_ENUM(name, key, kind) LB_CASE_OPTION_##name,
+    LB_CASE_OPTION_LIST(LB_CASE_OPTION_ENUM)
+#undef LB_CASE_OPTION_ENUM
+        LB_CASE_OPTION_COUNT
+};
+
+struct lb_case {
+    char id[64];   /* the file's stem; "" when not from a file */
+    char area[32]; /* the name of its folder; "" likewise */
+    struct lb_text title;
+    enum lb_level level;
+    struct lb_case_spec *specs;
+    uint32_t spec_count;
+    struct lb_text *tags;
+    uint32_t tag_count;
+    uint32_t slices[LB_CASE_SLICES_MAX]; /* LB_NET_WHOLE, or bytes of a segment */
+    uint32_t slice_count;                /* 0: as written, once */
+    bool is_option_set[LB_CASE_OPTION_COUNT];
+    uint64_t options[LB_CASE_OPTION_COUNT]; /* numbers, or durations in nanoseconds */
+    struct lb_sim_departure *departures;    /* the schedule */
+    uint32_t departure_count;
+    struct lb_case_host hosts[LB_CASE_HOSTS_MAX];
+    uint32_t host_count;
+    char requests[LB_CASE_REQUESTS_MAX][LB_CASE_NAME_MAX]; /* in order of their get or head */
+    uint32_t request_count;
+    struct lb_lines client;
+    const struct lb_comment *above_client;
+    const struct lb_comment *above;  /* before `case 1` */
+    const struct lb_comment *below;  /* after the last line */
+    struct lb_arena *arena;          /* owns what the pointers above point to */
+};
+
+/* lb_case_init: an empty case with an arena of its own. Errors: LB_MEMORY. */
+LB_MUST_USE enum lb_status lb_case_init(struct lb_case *ret_case);
+
+/* lb_case_clear: an empty case again; the arena's memory is kept for the next one. */
+void lb_case_clear(struct lb_case *c);
+
+/* lb_case_deinit: releases the arena. A zeroed case is legal. */
+void lb_case_deinit(struct lb_case *c);
+
+/* lb_case_alloc: zeroed memory that lives as long as the case's contents; ends the process when
+ * there is none, as everything of the harness (not of the transport) does. */
+void *lb_case_alloc(struct lb_case *c, size_t size);
+
+/* lb_case_text: a copy of bytes in the case's arena. */
+struct lb_text lb_case_text(struct lb_case *c, const char *bytes, size_t size);
+
+/* lb_case_is_equal: whether two cases say the same; places, comments, id and area do not count. */
+bool lb_case_is_equal(const struct lb_case *a, const struct lb_case *b);
+
+/* lb_fill_byte: byte `offset` of the standard pattern, a printable ASCII character. */
+char lb_fill_byte(uint64_t offset);
+
+/* Where and why a text is no case. */
+struct lb_case_error {
+    char file[256];
+    uint32_t line;        /* from 1; 0: the file as a whole */
+    uint32_t column;      /* from 1 */
+    char found[80];       /* what stands there, escaped and cut */
+    char expected[160];   /* what could stand there */
+};
+
+/*
+ * lb_case_parse: reads a case from text. `file` names it in errors (borrowed, copied); id and area
+ * are taken from its path. Returns LB_OK, or LB_PROTOCOL with *ret_error filled and *ret_case cleared.
+ * Any bytes are allowed, none crash. *ret_case was initialised.
+ */
+LB_MUST_USE enum lb_status lb_case_parse(const char *file, const char *text, size_t size,
+                                         struct lb_case *ret_case, struct lb_case_error *ret_error);
+
+/* lb_case_load: the same from a file; LB_PROTOCOL also for an unreadable, empty or too large one. */
+LB_MUST_USE enum lb_status lb_case_load(const char *file, struct lb_case *ret_case,
+                                        struct lb_case_error *ret_error);
+
+/* lb_case_error_text: "FILE:LINE:COLUMN: found X, expected Y", as a static buffer's content would be;
+ * stores at most `size` bytes, NUL-terminated. */
+void lb_case_error_text(const struct lb_case_error *error, char *ret_text, size_t size);
+
+/* lb_case_print: the canonical text, comments included. Gives *ret_text (malloc, free), NUL-terminated.
+ * parse(print(c)) equals c; print(parse(print(c))) is print(c). */
+void lb_case_print(const struct lb_case *c, char **ret_text, size_t *ret_size);
+
+/* lb_line_print: one statement without indentation and comments, for traces and reports; stores at
+ * most `size` bytes, NUL-terminated. */
+void lb_line_print(const struct lb_case *c, const struct lb_line *line, char *ret_text, size_t size);
+
+#endif

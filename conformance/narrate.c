@@ -1,0 +1,122 @@
+/*
+ * The trace as text: one line an event, virtual time in the margin, then who did it.
+ */
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "core/assert.h"
+#include "world.h"
+
+#define TRACE_LINE_MAX 320
+
+/* worker_name: "read(a.1)", or "world" outside any worker. */
+static void worker_name(const struct lb_world *world, int32_t worker, char *ret_name, size_t size) {
+    if (worker < 0) {
+        snprintf(ret_name, size, "world");
+        return;
+    }
+    struct lb_sim_view view;
+    lb_sim_view(world->sim, (uint32_t)worker, &view);
+    snprintf(ret_name, size, "%s(%s)", lb_role_word(view.role), view.label);
+}
+
+/* margin: the virtual time, in milliseconds with the nanoseconds that are left. */
+static void margin(uint64_t time_ns, char *ret_text, size_t size) {
+    snprintf(ret_text, size, "%" PRIu64 ".%06" PRIu64 "ms", time_ns / 1000000, time_ns % 1000000);
+}
+
+static void emit(const struct lb_world *world, uint64_t time_ns, int32_t worker,
+                 const char *text) {
+    char line[TRACE_LINE_MAX];
+    char name[48];
+    char time[40];
+    worker_name(world, worker, name, sizeof name);
+    margin(time_ns, time, sizeof time);
+    snprintf(line, sizeof line, "%16s  %-16s %s", time, name, text);
+    world->output->trace(world->output->context, line);
+}
+
+/* event_text: what happened, without time and worker. */
+static void event_text(const struct lb_world *world, const struct lb_sim_event *event,
+                       char *ret_text, size_t size) {
+    char other[48];
+    const char *site = lb_site_label(event->site);
+    switch (event->kind) {
+    case LB_SIM_STARTED:
+        worker_name(world, (int32_t)event->value, other, sizeof other);
+        snprintf(ret_text, size, "starts %s", other);
+        return;
+    case LB_SIM_SWITCHED:
+        worker_name(world, (int32_t)event->value, other, sizeof other);
+        snprintf(ret_text, size, "-> %s", other);
+        return;
+    case LB_SIM_BLOCKED:
+        snprintf(ret_text, size, "blocks at %s%s%s", site, event->subject[0] == '\0' ? "" : " on ",
+                 event->subject);
+        return;
+    case LB_SIM_WOKEN:
+        worker_name(world, (int32_t)event->value, other, sizeof other);
+        snprintf(ret_text, size, "wakes %s", other);
+        return;
+    case LB_SIM_EXPIRED:
+        worker_name(world, (int32_t)event->value, other, sizeof other);
+        snprintf(ret_text, size, "the time of %s is over", other);
+        return;
+    case LB_SIM_ENDED:
+        snprintf(ret_text, size, "ends");
+        return;
+    case LB_SIM_DEPARTED:
+        snprintf(ret_text, size, "departs from the base schedule (%" PRIu64 ")", event->value + 1);
+        return;
+    case LB_SIM_ADVANCED:
+        snprintf(ret_text, size, "time passes");
+        return;
+    case LB_SIM_NOTED:
+        snprintf(ret_text, size, "%s %s %" PRIu64, event->subject, event->detail, event->value);
+        return;
+    }
+    LB_UNREACHABLE("an event of the simulation");
+}
+
+void lb_narrate(void *context, const struct lb_sim_event *event) {
+    struct lb_world *world = context;
+    LB_ASSERT(world->output != NULL);
+    char text[200];
+    event_text(world, event, text, sizeof text);
+    emit(world, event->time_ns, event->worker, text);
+}
+
+void lb_narrate_line(struct lb_world *world, const struct lb_line *line) {
+    char text[240];
+    text[0] = '>';
+    text[1] = ' ';
+    lb_line_print(world->c, line, text + 2, sizeof text - 2);
+    emit(world, lb_sim_now(world->sim), lb_sim_current(world->sim), text);
+}
+
+void lb_narrate_profile(struct lb_world *world, const char *title) {
+    char *text = world->result->profile;
+    size_t size = sizeof world->result->profile;
+    size_t used = (size_t)snprintf(text, size, "%s\n", title);
+    for (uint32_t i = 0; i < lb_sim_worker_count(world->sim) && used < size; i++) {
+        struct lb_sim_view view;
+        lb_sim_view(world->sim, i, &view);
+        if (view.state == LB_SIM_DONE) {
+            continue;
+        }
+        ptrdiff_t log_index = lb_net_log_of(world->net, view.queue);
+        struct lb_net_log log = {.name = ""};
+        if (log_index >= 0) {
+            lb_net_log(world->net, (size_t)log_index, &log);
+        }
+        char deadline[40] = "";
+        if (view.deadline_ns != LB_NEVER) {
+            snprintf(deadline, sizeof deadline, " until %" PRIu64 "ms", view.deadline_ns / 1000000);
+        }
+        int added = snprintf(text + used, size - used, "  %s(%s) waits at %s%s%s%s\n",
+                             lb_role_word(view.role), view.label, lb_site_label(view.site),
+                             log.name[0] == '\0' ? "" : " on ", log.name, deadline);
+        used += (size_t)added;
+    }
+}

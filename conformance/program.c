@@ -1,0 +1,347 @@
+/*
+ * The client lane: one program that executes its lines in order, and for each line with `&` a caller
+ * of its own that executes that operation while the program goes on.
+ *
+ * Every line is total: an operation that finds nothing to do it to (a read before the head has come)
+ * is ignored, and seen as that. Before `poll` and `expect` the program waits until nobody else can
+ * run, so that what it looks at does not depend on the schedule.
+ *
+ * Once the postlude has begun (is_ending) the program makes no further step, and what its callers
+ * bring back is kept without a look at the handles, which are gone.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/assert.h"
+#include "world.h"
+
+#define READ_PIECE 4096u /* bytes asked for at once by `read R all` */
+
+static struct lb_caller *caller_of(struct lb_world *world, const struct lb_line *line) {
+    LB_ASSERT(line->request >= 0);
+    LB_ASSERT((uint32_t)line->request < LB_CASE_REQUESTS_MAX);
+    return &world->callers[line->request];
+}
+
+/* caller_conclude: a caller has seen how its request ended. The first outcome stands. */
+static void caller_conclude(struct lb_world *world, struct lb_caller *caller,
+                            enum lb_status status) {
+    LB_ASSERT(status != LB_OK);
+    if (caller->outcome == LB_OK) {
+        caller->outcome = status;
+        caller->outcome_time_ns = lb_sim_now(world->sim);
+    }
+}
+
+/* caller_make: makes the request of a get or head. */
+static enum lb_status caller_make(struct lb_world *world, struct lb_caller *caller,
+                                  const struct lb_line *line) {
+    const struct lb_case *c = world->c;
+    LB_ASSERT(line->host >= 0);
+    uint64_t now_ns = lb_sim_now(world->sim);
+    struct lb_request_options options = {
+        .method = line->verb == LB_VERB_HEAD ? "HEAD" : "GET",
+        .endpoint = {"http", c->hosts[line->host].name, 80},
+        .target = line->path.bytes,
+        .is_close = line->is_close,
+        .deadline_ns = line->time_ns == 0 ? LB_NEVER : now_ns + line->time_ns,
+        .call_site = c->requests[line->request],
+    };
+    caller->line = line;
+    caller->start_time_ns = now_ns;
+    caller->deadline_ns = options.deadline_ns;
+    return lb_request_new(world->transport, &options, &caller->request);
+}
+
+/* caller_send: sends the request and waits for the head. */
+static void caller_send(struct lb_world *world, struct lb_caller *caller, struct lb_seen *seen) {
+    struct lb_response *response = NULL;
+    caller->is_sending = true;
+    enum lb_status status = lb_request_send(caller->request, &response);
+    caller->is_sending = false;
+    if (status != LB_OK) {
+        seen->error = status;
+        caller_conclude(world, caller, status);
+        return;
+    }
+    if (world->is_ending) {
+        return; /* the response is gone with the transport */
+    }
+    caller->response = response;
+    caller->code = lb_response_code(response);
+    seen->code = caller->code;
+    world->result->responses++;
+    if (lb_body_state(lb_response_body(response)) == LB_BODY_ENDED) {
+        seen->is_ended = true;
+        caller_conclude(world, caller, LB_END);
+    }
+}
+
+/* caller_keep: adds bytes to the received ones. */
+static void caller_keep(struct lb_caller *caller, const char *bytes, size_t size) {
+    if (caller->received_capacity - caller->received_size < size) {
+        size_t capacity = (caller->received_capacity + size) * 2;
+        caller->received = realloc(caller->received, capacity);
+        LB_ASSERT(caller->received != NULL);
+        caller->received_capacity = capacity;
+    }
+    if (size > 0) {
+        memcpy(caller->received + caller->received_size, bytes, size);
+        caller->received_size += size;
+    }
+}
+
+/* caller_read: reads until `count` bytes, the end, or an error. */
+static void caller_read(struct lb_world *world, struct lb_caller *caller, uint64_t count,
+                        struct lb_seen *seen) {
+    if (caller->response == NULL) {
+        seen->error = caller->outcome > LB_AGAIN ? caller->outcome : LB_OK;
+        seen->is_ignored = caller->outcome <= LB_AGAIN;
+        return;
+    }
+    struct lb_body *body = lb_response_body(caller->response);
+    char piece[READ_PIECE];
+    uint64_t got = 0;
+    enum lb_status status = LB_OK;
+    seen->bytes_start = caller->received_size;
+    seen->bytes_end = caller->received_size;
+    caller->is_reading = true;
+    while (status == LB_OK && got < count && !world->is_ending) {
+        size_t size = 0;
+        uint64_t want = count - got < sizeof piece ? count - got : sizeof piece;
+        status = lb_body_read(body, piece, (size_t)want, &size);
+        caller_keep(caller, piece, size);
+        seen->bytes_end = caller->received_size;
+        got += size;
+    }
+    caller->is_reading = false;
+    if (status != LB_OK && !(status == LB_CLOSED && caller->is_closed)) {
+        caller_conclude(world, caller, status);
+    }
+    seen->is_ended = status == LB_END && got < count;
+    seen->error = status > LB_AGAIN ? status : LB_OK;
+}
+
+/* caller_operate: executes get, head, read or close for its line. */
+static void caller_operate(struct lb_world *world, struct lb_caller *caller,
+                           const struct lb_line *line, struct lb_seen *seen) {
+    if (line->verb == LB_VERB_GET || line->verb == LB_VERB_HEAD) {
+        caller_send(world, caller, seen);
+    } else if (line->verb == LB_VERB_READ) {
+        caller_read(world, caller, line->number, seen);
+    } else {
+        LB_ASSERT(line->verb == LB_VERB_CLOSE);
+        seen->is_done = true;
+        if (caller->response != NULL) {
+            caller->is_closed = true;
+            lb_body_close(lb_response_body(caller->response));
+        }
+    }
+}
+
+/* background_run: the body of a background caller. */
+static void background_run(void *argument) {
+    struct lb_caller *caller = argument;
+    LB_ASSERT(caller->is_pending);
+    struct lb_world *world = caller->world;
+    caller_operate(world, caller, caller->pending_line, &caller->pending_seen);
+    caller->is_pending_done = true;
+    lb_sim_wake(world->sim, &caller->pending_queue);
+}
+
+/* program_spawn: starts a background caller for a line. */
+static void program_spawn(struct lb_world *world, struct lb_caller *caller,
+                          const struct lb_line *line) {
+    if (caller->is_pending) {
+        return; /* one at a time: ignored */
+    }
+    caller->pending_line = line;
+    caller->pending_seen = (struct lb_seen){.code = 0};
+    caller->is_pending = true;
+    caller->is_pending_done = false;
+    struct lb_worker_options options = {LB_ROLE_CALLER, world->c->requests[line->request],
+                                        background_run, caller};
+    uint32_t index = 0;
+    enum lb_status status = lb_sim_spawn(world->sim, &options, &index);
+    LB_ASSERT(status == LB_OK);
+}
+
+/* program_request: get, head, read and close, here or in the background. */
+static void program_request(struct lb_world *world, const struct lb_line *line) {
+    struct lb_caller *caller = caller_of(world, line);
+    struct lb_seen seen = {.code = 0};
+    if (line->verb == LB_VERB_GET || line->verb == LB_VERB_HEAD) {
+        LB_ASSERT(caller->request == NULL);
+        enum lb_status status = caller_make(world, caller, line);
+        if (status != LB_OK) {
+            seen.error = status;
+            caller_conclude(world, caller, status);
+            lb_outcome_judge(world, line, &seen);
+            return;
+        }
+    }
+    if (line->is_background) {
+        program_spawn(world, caller, line);
+        return;
+    }
+    caller_operate(world, caller, line, &seen);
+    if (!world->is_ending) {
+        lb_outcome_judge(world, line, &seen);
+    }
+}
+
+/* program_wait: collects the outcome of a pending operation. */
+static void program_wait(struct lb_world *world, const struct lb_line *line) {
+    struct lb_caller *caller = caller_of(world, line);
+    while (caller->is_pending && !caller->is_pending_done && !world->is_ending) {
+        (void)lb_sim_block(world->sim, &caller->pending_queue, LB_NEVER, LB_SITE_CALLER_WAIT);
+    }
+    if (world->is_ending) {
+        return;
+    }
+    struct lb_seen seen = caller->pending_seen;
+    seen.is_ignored = !caller->is_pending;
+    caller->is_pending = false;
+    lb_outcome_judge(world, line, &seen);
+}
+
+static void program_poll(struct lb_world *world, const struct lb_line *line) {
+    struct lb_caller *caller = caller_of(world, line);
+    lb_sim_wait_quiet(world->sim, LB_SITE_CALLER_QUIET);
+    struct lb_seen seen = {.code = 0};
+    if (!caller->is_pending) {
+        seen.is_ignored = true;
+    } else if (!caller->is_pending_done) {
+        seen.is_pending = true;
+    } else {
+        seen = caller->pending_seen;
+    }
+    if (!world->is_ending) {
+        lb_outcome_judge(world, line, &seen);
+    }
+}
+
+/* program_cancel: abandons a request; before its get there is nothing to cancel. */
+static void program_cancel(struct lb_world *world, const struct lb_line *line) {
+    struct lb_caller *caller = caller_of(world, line);
+    struct lb_seen seen = {.code = 0};
+    seen.is_done = true;
+    if (caller->request != NULL) {
+        caller->was_final_when_cancelled = caller->outcome != LB_OK;
+        caller->is_cancelled = true;
+        lb_request_cancel(caller->request);
+    }
+    lb_outcome_judge(world, line, &seen);
+}
+
+static void program_simple(struct lb_world *world, const struct lb_line *line) {
+    struct lb_seen seen = {.code = 0};
+    seen.is_done = true;
+    switch ((int)line->verb) {
+    case LB_VERB_DROP:
+        caller_of(world, line)->is_dropped = true;
+        break;
+    case LB_VERB_CLOSE_IDLE:
+        lb_transport_close_idle(world->transport,
+                                line->host < 0 ? NULL : world->c->hosts[line->host].name);
+        break;
+    case LB_VERB_ADVANCE:
+        lb_sim_sleep(world->sim, lb_sim_now(world->sim) + line->time_ns, LB_SITE_CALLER_ADVANCE);
+        break;
+    case LB_VERB_SETTLE:
+        lb_sim_wait_settled(world->sim, LB_SITE_CALLER_SETTLE);
+        break;
+    case LB_VERB_SIGNAL: {
+        struct lb_signal *signal = lb_world_signal(world, line->name);
+        if (signal != NULL) {
+            signal->is_given = true;
+            lb_sim_wake(world->sim, &signal->queue);
+        }
+        break;
+    }
+    default:
+        LB_UNREACHABLE("a verb of the client lane");
+    }
+    if (!world->is_ending) {
+        lb_outcome_judge(world, line, &seen);
+    }
+}
+
+static void program_line(struct lb_world *world, const struct lb_line *line) {
+    switch ((int)line->verb) {
+    case LB_VERB_GET:
+    case LB_VERB_HEAD:
+    case LB_VERB_READ:
+    case LB_VERB_CLOSE:
+        program_request(world, line);
+        return;
+    case LB_VERB_CANCEL:
+        program_cancel(world, line);
+        return;
+    case LB_VERB_WAIT:
+        program_wait(world, line);
+        return;
+    case LB_VERB_POLL:
+        program_poll(world, line);
+        return;
+    case LB_VERB_EXPECT_POOL:
+    case LB_VERB_EXPECT_CONNS:
+    case LB_VERB_EXPECT_BODY:
+    case LB_VERB_EXPECT_WIRE:
+    case LB_VERB_EXPECT_WORKERS:
+        lb_sim_wait_quiet(world->sim, LB_SITE_CALLER_QUIET);
+        if (!world->is_ending) {
+            lb_outcome_expect(world, line);
+        }
+        return;
+    default:
+        program_simple(world, line);
+    }
+}
+
+/* program_run: the body of the program's caller. */
+static void program_run(void *argument) {
+    struct lb_world *world = argument;
+    const struct lb_lines *client = &world->c->client;
+    for (uint32_t i = 0; i < client->count && !world->is_ending; i++) {
+        const struct lb_line *line = &client->lines[i];
+        world->program_line = line;
+        lb_sim_point(world->sim, LB_SITE_CALLER_STEP, NULL);
+        if (world->output != NULL) {
+            lb_narrate_line(world, line);
+        }
+        program_line(world, line);
+    }
+    if (!world->is_ending) {
+        world->program_line = NULL;
+        world->is_program_ended = true;
+    }
+}
+
+void lb_program_start(struct lb_world *world) {
+    for (uint32_t i = 0; i < world->c->request_count; i++) {
+        struct lb_caller *caller = &world->callers[i];
+        char *received = caller->received;
+        size_t capacity = caller->received_capacity;
+        memset(caller, 0, sizeof *caller);
+        caller->received = received;
+        caller->received_capacity = capacity;
+        caller->world = world;
+    }
+    struct lb_worker_options options = {LB_ROLE_CALLER, "main", program_run, world};
+    uint32_t index = 0;
+    enum lb_status status = lb_sim_spawn(world->sim, &options, &index);
+    LB_ASSERT(status == LB_OK);
+}
+
+void lb_program_release(struct lb_world *world) {
+    for (uint32_t i = 0; i < world->c->request_count; i++) {
+        struct lb_caller *caller = &world->callers[i];
+        bool is_over = caller->outcome != LB_OK || caller->is_closed;
+        bool is_busy = caller->is_sending || caller->is_reading;
+        if (caller->request != NULL && is_over && !is_busy && !caller->is_dropped) {
+            lb_request_free(&caller->request);
+            caller->response = NULL;
+        }
+    }
+}

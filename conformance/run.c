@@ -1,0 +1,392 @@
+/*
+ * One run of one case: a world is made, the program runs, and the postlude brings the world to the
+ * four settled phases, at each of which the workers are judged:
+ *
+ *   SCRIPT       the program and the servers have done what they do
+ *   TIMEOUTS     and every time-out has passed
+ *   IDLE_CLOSED  and the idle connections were closed
+ *   FREED        and the transport was freed
+ *
+ * The world is reused: everything that a run changes is set anew at its start.
+ */
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/assert.h"
+#include "wire.h"
+#include "world.h"
+
+struct lb_runner {
+    struct lb_world world;
+};
+
+const char *lb_verdict_word(enum lb_verdict verdict) {
+    static const char *const words[LB_VERDICT_COUNT] = {"PASS", "NOTE", "SKIP", "WEAK", "BROKEN",
+                                                        "FAIL", "LEAK", "HANG", "CRASH"};
+    LB_ASSERT((unsigned)verdict < LB_VERDICT_COUNT);
+    return words[verdict];
+}
+
+/* -- memory -- */
+
+static void *counted_alloc(struct lb_memory *memory, size_t size) {
+    struct lb_counted_memory *counted = (struct lb_counted_memory *)(void *)memory;
+    void *block = malloc(size);
+    if (block != NULL) {
+        counted->block_count++;
+        counted->size += size;
+    }
+    return block;
+}
+
+static void counted_release(struct lb_memory *memory, void *block, size_t size) {
+    struct lb_counted_memory *counted = (struct lb_counted_memory *)(void *)memory;
+    LB_ASSERT(counted->block_count > 0);
+    LB_ASSERT(counted->size >= size);
+    counted->block_count--;
+    counted->size -= size;
+    free(block);
+}
+
+/* -- verdicts and findings -- */
+
+void lb_world_grade(struct lb_world *world, enum lb_verdict verdict) {
+    if (verdict > world->result->verdict) {
+        world->result->verdict = verdict;
+    }
+}
+
+/* rule_verdict: workers, sockets and memory that stay behind are leaks; the rest is failure. */
+static enum lb_verdict rule_verdict(const char *rule) {
+    bool is_leak = strcmp(rule, "E1") == 0 || strcmp(rule, "E2") == 0 || strcmp(rule, "E3") == 0;
+    return is_leak ? LB_VERDICT_LEAK : LB_VERDICT_FAIL;
+}
+
+void lb_world_find(struct lb_world *world, const char *rule, const char *context,
+                   const char *detail, ...) {
+    struct lb_result *result = world->result;
+    for (uint32_t i = 0; i < result->finding_count; i++) {
+        if (strcmp(result->findings[i].rule, rule) == 0 &&
+            strcmp(result->findings[i].context, context) == 0) {
+            return;
+        }
+    }
+    lb_world_grade(world, rule_verdict(rule));
+    if (result->finding_count == LB_FINDINGS_MAX) {
+        return;
+    }
+    struct lb_finding *finding = &result->findings[result->finding_count++];
+    snprintf(finding->rule, sizeof finding->rule, "%s", rule);
+    snprintf(finding->context, sizeof finding->context, "%s", context);
+    va_list arguments;
+    va_start(arguments, detail);
+    vsnprintf(finding->detail, sizeof finding->detail, detail, arguments);
+    va_end(arguments);
+}
+
+/* line_verdict: how grave it is that a line fails. */
+static enum lb_verdict line_verdict(const struct lb_case *c, const struct lb_line *line) {
+    switch (line->prefix) {
+    case LB_PREFIX_SETUP:
+        return LB_VERDICT_BROKEN;
+    case LB_PREFIX_SHOULD:
+        return LB_VERDICT_WEAK;
+    case LB_PREFIX_NONE:
+        break;
+    }
+    return c->level == LB_LEVEL_SHOULD ? LB_VERDICT_WEAK : LB_VERDICT_FAIL;
+}
+
+void lb_world_fail(struct lb_world *world, const struct lb_line *line, const char *expected,
+                   const char *actual) {
+    struct lb_result *result = world->result;
+    lb_world_grade(world, line_verdict(world->c, line));
+    if (result->line == NULL) {
+        result->line = line;
+        snprintf(result->expected, sizeof result->expected, "%s", expected);
+        snprintf(result->actual, sizeof result->actual, "%s", actual);
+    }
+}
+
+/* -- the world -- */
+
+/* world_violation: the network saw a socket misused. */
+static void world_violation(void *context, const char *rule, const char *phrase) {
+    struct lb_world *world = context;
+    char words[48];
+    snprintf(words, sizeof words, "%s", phrase);
+    for (char *at = words; *at != '\0'; at++) {
+        *at = *at == ' ' ? '-' : *at;
+    }
+    lb_world_find(world, rule, words, "a socket was misused: %s", phrase);
+}
+
+static void world_emit(struct lb_trace *trace, enum lb_event event, const char *subject,
+                       uint64_t value) {
+    struct lb_world *world =
+        (struct lb_world *)(void *)((char *)trace - offsetof(struct lb_world, trace));
+    lb_sim_note(world->sim, subject, lb_event_word(event), value);
+}
+
+static void world_on_switch(void *context) {
+    const struct lb_world *world = context;
+    if (world->transport != NULL) {
+        lb_transport_check(world->transport);
+    }
+}
+
+void lb_world_options(const struct lb_world *world, struct lb_transport_options *ret_options) {
+    const struct lb_case *c = world->c;
+    lb_transport_options_default(ret_options);
+    uint64_t *const durations[LB_CASE_OPTION_COUNT] = {
+        [LB_CASE_OPTION_IDLE_TIMEOUT] = &ret_options->idle_duration_ns,
+        [LB_CASE_OPTION_DIAL_TIMEOUT] = &ret_options->dial_duration_ns,
+        [LB_CASE_OPTION_HEAD_TIMEOUT] = &ret_options->head_duration_ns,
+    };
+    uint32_t *const numbers[LB_CASE_OPTION_COUNT] = {
+        [LB_CASE_OPTION_PER_HOST] = &ret_options->connections_per_host_max,
+        [LB_CASE_OPTION_IDLE_PER_HOST] = &ret_options->idle_per_host_max,
+        [LB_CASE_OPTION_IDLE_TOTAL] = &ret_options->idle_total_max,
+        [LB_CASE_OPTION_HEAD_SIZE] = &ret_options->head_size_max,
+        [LB_CASE_OPTION_RETRIES] = &ret_options->retries_max,
+    };
+    for (int i = 0; i < LB_CASE_OPTION_COUNT; i++) {
+        if (c->is_option_set[i] && durations[i] != NULL) {
+            *durations[i] = c->options[i];
+        } else if (c->is_option_set[i]) {
+            LB_ASSERT(numbers[i] != NULL);
+            *numbers[i] = c->options[i] > UINT32_MAX ? UINT32_MAX : (uint32_t)c->options[i];
+        }
+    }
+    ret_options->head_size_max = ret_options->head_size_max == 0 ? 1 : ret_options->head_size_max;
+}
+
+/* world_reset: the scheduler and the network as a variant wants them. */
+static void world_reset(struct lb_world *world) {
+    const struct lb_variant *variant = world->variant;
+    bool is_own = variant->departures == NULL;
+    struct lb_sim_options sim_options = {
+        .step_count_max = LB_WORLD_STEPS_MAX,
+        .time_max_ns = LB_WORLD_TIME_MAX_NS,
+        .departures = is_own ? world->c->departures : variant->departures,
+        .departure_count = is_own ? world->c->departure_count : variant->departure_count,
+        .on_switch = world_on_switch,
+        .on_event = world->output == NULL ? NULL : lb_narrate,
+        .context = world,
+    };
+    lb_sim_reset(world->sim, &sim_options);
+    struct lb_net_options net_options = {
+        .slice = variant->slice,
+        .on_connect = lb_server_on_connect,
+        .on_accept = lb_server_on_accept,
+        .on_violation = world_violation,
+        .context = world,
+    };
+    lb_net_reset(world->net, &net_options);
+    for (uint32_t i = 0; i < world->c->host_count; i++) {
+        enum lb_status status = lb_net_host_add(world->net, world->c->hosts[i].name);
+        LB_ASSERT(status == LB_OK);
+    }
+}
+
+/* world_begin: a fresh transport and the program's caller. */
+static void world_begin(struct lb_world *world) {
+    world->transport = NULL;
+    world->memory.block_count = 0;
+    world->memory.size = 0;
+    world->signal_count = 0;
+    world->server_count = 0;
+    world->wire->stamp = 0;
+    world->program_line = NULL;
+    world->is_program_ended = false;
+    world->is_ending = false;
+    memset(world->result, 0, sizeof *world->result);
+    world_reset(world);
+    struct lb_transport_options options;
+    lb_world_options(world, &options);
+    options.runtime = lb_sim_runtime(world->sim);
+    options.network = lb_net_network(world->net);
+    options.memory = &world->memory.memory;
+    options.trace = &world->trace;
+    enum lb_status status = lb_transport_new(&options, &world->transport);
+    LB_ASSERT(status == LB_OK);
+    lb_program_start(world);
+}
+
+/* world_run: runs to a horizon; false when a budget was used up, which ends the run. */
+static bool world_run(struct lb_world *world, enum lb_sim_horizon horizon) {
+    enum lb_sim_stop stop = lb_sim_run(world->sim, horizon);
+    if (stop == LB_SIM_SETTLED) {
+        return true;
+    }
+    bool is_steps = stop == LB_SIM_STOP_STEPS;
+    lb_world_find(world, "B5", is_steps ? "livelock" : "time-without-end",
+                  "the world did not settle within its %s", is_steps ? "steps" : "time");
+    lb_world_grade(world, LB_VERDICT_HANG);
+    lb_narrate_profile(world, "workers when the budget was used up:");
+    return false;
+}
+
+/* postlude_run: the postlude's caller: what the world does between two phases. */
+static void postlude_run(void *argument) {
+    struct lb_world *world = argument;
+    if (world->is_idle_close_wanted) {
+        lb_transport_close_idle(world->transport, NULL);
+        return;
+    }
+    lb_program_release(world);
+    struct lb_transport *transport = world->transport;
+    world->transport = NULL;
+    lb_transport_free(&transport);
+}
+
+static bool postlude_step(struct lb_world *world, bool is_idle_close) {
+    world->is_idle_close_wanted = is_idle_close;
+    struct lb_worker_options options = {LB_ROLE_CALLER, "postlude", postlude_run, world};
+    uint32_t index = 0;
+    enum lb_status status = lb_sim_spawn(world->sim, &options, &index);
+    LB_ASSERT(status == LB_OK);
+    return world_run(world, LB_SIM_ALL);
+}
+
+/* world_judge: one settled phase; the profile is that of the first phase with a finding. */
+static void world_judge(struct lb_world *world, enum lb_phase phase) {
+    static const char *const titles[] = {
+        "workers at the end of the program:", "workers after every time-out:",
+        "workers after close-idle:", "workers after the transport was freed:"};
+    uint32_t before = world->result->finding_count;
+    lb_rules_settled(world, phase);
+    if (world->result->finding_count > before && world->result->profile[0] == '\0') {
+        lb_narrate_profile(world, titles[phase]);
+    }
+}
+
+/* world_judge_scripts: the program has come to its end, and no server waits for a request. */
+static void world_judge_scripts(struct lb_world *world) {
+    if (!world->is_program_ended) {
+        char expected[200] = "to return";
+        if (world->program_line != NULL) {
+            lb_line_print(world->c, world->program_line, expected, sizeof expected);
+            lb_world_fail(world, world->program_line, expected, "still blocked at the end");
+        }
+        return;
+    }
+    for (uint32_t i = 0; i < world->server_count; i++) {
+        const struct lb_line *line = world->wants[i];
+        if (line != NULL && (line->verb == LB_VERB_WANT_END || line->path.size > 0)) {
+            char expected[200];
+            lb_line_print(world->c, line, expected, sizeof expected);
+            lb_world_fail(world, line, expected, "nothing came");
+        }
+    }
+}
+
+/* world_judge_schedule: a departure that never took effect proves nothing. */
+static void world_judge_schedule(struct lb_world *world) {
+    for (uint32_t i = 0; i < world->c->departure_count; i++) {
+        bool is_own = world->variant->departures == NULL ||
+                      world->variant->departures == world->c->departures;
+        if (is_own && !lb_sim_departure_is_met(world->sim, i)) {
+            world->result->stale_position = i + 1;
+            lb_world_grade(world, LB_VERDICT_BROKEN);
+            return;
+        }
+    }
+}
+
+/* world_live: the program and the postlude; false when the run was cut short. */
+static bool world_live(struct lb_world *world) {
+    if (!world_run(world, LB_SIM_SCRIPT)) {
+        return false;
+    }
+    bool is_ended = world->is_program_ended;
+    if (is_ended) {
+        world_judge_scripts(world);
+    }
+    world_judge(world, LB_PHASE_SCRIPT);
+    if (!world_run(world, LB_SIM_ALL)) {
+        return false;
+    }
+    if (!is_ended) {
+        world_judge_scripts(world);
+    }
+    world_judge(world, LB_PHASE_TIMEOUTS);
+    lb_rules_traffic(world);
+    if (!postlude_step(world, true)) {
+        return false;
+    }
+    world_judge(world, LB_PHASE_IDLE_CLOSED);
+    world->is_ending = true;
+    if (!postlude_step(world, false)) {
+        return false;
+    }
+    world_judge(world, LB_PHASE_FREED);
+    return true;
+}
+
+void lb_runner_run(struct lb_runner *runner, const struct lb_case *c,
+                   const struct lb_variant *variant, const struct lb_run_output *output,
+                   struct lb_result *ret_result) {
+    struct lb_world *world = &runner->world;
+    const struct lb_variant own = {0, NULL, 0, "own"};
+    world->c = c;
+    world->variant = variant == NULL ? &own : variant;
+    world->output = output != NULL && output->trace != NULL ? output : NULL;
+    world->result = ret_result;
+    world_begin(world);
+    if (world_live(world)) {
+        world_judge_schedule(world);
+    }
+    ret_result->trace_hash = lb_sim_hash(world->sim);
+    ret_result->steps = lb_sim_steps(world->sim);
+    ret_result->switches = lb_sim_switches(world->sim);
+    ret_result->decisions = lb_sim_decisions(world->sim);
+    ret_result->time_ns = lb_sim_now(world->sim);
+    world->output = NULL;
+}
+
+enum lb_status lb_runner_new(struct lb_runner **ret_runner) {
+    struct lb_runner *runner = calloc(1, sizeof *runner);
+    if (runner == NULL) {
+        return LB_MEMORY;
+    }
+    struct lb_world *world = &runner->world;
+    world->memory.memory.alloc = counted_alloc;
+    world->memory.memory.release = counted_release;
+    world->trace.emit = world_emit;
+    world->wire = calloc(1, sizeof *world->wire);
+    if (world->wire == NULL || lb_sim_new(&world->sim) != LB_OK ||
+        lb_net_new(world->sim, &world->net) != LB_OK) {
+        lb_runner_free(&runner);
+        return LB_MEMORY;
+    }
+    *ret_runner = runner;
+    return LB_OK;
+}
+
+void lb_runner_free(struct lb_runner **runner_pointer) {
+    struct lb_runner *runner = *runner_pointer;
+    *runner_pointer = NULL;
+    if (runner == NULL) {
+        return;
+    }
+    struct lb_world *world = &runner->world;
+    for (uint32_t i = 0; i < LB_CASE_REQUESTS_MAX; i++) {
+        free(world->callers[i].received);
+    }
+    if (world->wire != NULL) {
+        free(world->wire->bodies);
+        free(world->wire);
+    }
+    if (world->net != NULL) {
+        lb_net_free(&world->net);
+    }
+    lb_sim_free(&world->sim);
+    free(runner);
+}
+
+void lb_runner_cover_switches(struct lb_runner *runner, uint8_t *counters, size_t size) {
+    lb_sim_cover_switches(runner->world.sim, counters, size);
+}

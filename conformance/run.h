@@ -1,0 +1,108 @@
+/*
+ * Running a case: one variant (slice and schedule) in one simulated world, judged by the rules that
+ * hold for every case (rules.h) and by the case's own expectations.
+ *
+ * A runner keeps its world's memory between runs, so that a run costs few allocations; a run leaves
+ * nothing behind that the next one could see.
+ */
+#ifndef LASTBYTE_CONFORMANCE_RUN_H
+#define LASTBYTE_CONFORMANCE_RUN_H
+
+#include "case.h"
+
+#define LB_FINDINGS_MAX 8
+
+/* How a run, or a case over all its variants, came out; later ones are graver. */
+enum lb_verdict {
+    LB_VERDICT_PASS,
+    LB_VERDICT_NOTE,   /* a MAY case: which alternative was taken is worth a note */
+    LB_VERDICT_SKIP,   /* not run */
+    LB_VERDICT_WEAK,   /* only `should` lines failed, or a SHOULD case failed */
+    LB_VERDICT_BROKEN, /* a `setup` line or a server's script failed, or a departure is stale */
+    LB_VERDICT_FAIL,   /* an expectation or a rule failed */
+    LB_VERDICT_LEAK,   /* a worker, socket or byte survived where none may */
+    LB_VERDICT_HANG,   /* the step or time budget was used up */
+    LB_VERDICT_CRASH,  /* never set by a run in this process */
+};
+
+#define LB_VERDICT_COUNT 9
+
+/* lb_verdict_word: "PASS", "WEAK", ...: a static string. */
+const char *lb_verdict_word(enum lb_verdict verdict);
+
+/* A broken promise: what a failure is filed under. */
+struct lb_finding {
+    char rule[8];     /* "R3" */
+    char context[48]; /* small words only, no numbers: "length/early-close" */
+    char detail[200]; /* one sentence for people; may hold numbers and names */
+};
+
+/* One way of running a case. */
+struct lb_variant {
+    uint32_t slice;                             /* as lb_net_options.slice */
+    const struct lb_sim_departure *departures;  /* kept during the run; NULL: the case's own */
+    uint32_t departure_count;
+    const char *name;                           /* "base", "rotate-3", ...; borrowed */
+};
+
+struct lb_result {
+    enum lb_verdict verdict;
+    struct lb_finding findings[LB_FINDINGS_MAX]; /* broken rules, in order of discovery */
+    uint32_t finding_count;
+    /* The first line whose outcome differs. NULL: none. Points into the case. */
+    const struct lb_line *line;
+    char expected[256];
+    char actual[256];
+    uint32_t stale_position; /* the departure that never took effect + 1; 0: none */
+    uint64_t trace_hash;
+    uint64_t steps;
+    uint64_t switches;
+    uint64_t decisions;
+    uint64_t time_ns;
+    uint32_t requests_sent;   /* requests that reached a server whole */
+    uint32_t responses;       /* gets and heads that returned a status code */
+    uint32_t connections;     /* opened */
+    uint32_t reuses;          /* requests that reached a server on a connection after its first */
+    char profile[2048];       /* the workers left at the worst settled phase, a line each; or "" */
+};
+
+/* Where text of a run goes; NULL members are not called. */
+struct lb_run_output {
+    /* One line of the trace, without newline. */
+    void (*trace)(void *context, const char *line);
+    void *context;
+};
+
+struct lb_runner;
+
+/* lb_runner_new: gives *ret_runner, released by lb_runner_free. Errors: LB_MEMORY. */
+LB_MUST_USE enum lb_status lb_runner_new(struct lb_runner **ret_runner);
+void lb_runner_free(struct lb_runner **runner);
+
+/*
+ * lb_runner_run: runs `c` once. `output` may be NULL. Fills *ret_result. Never blocks on real time.
+ */
+void lb_runner_run(struct lb_runner *runner, const struct lb_case *c,
+                   const struct lb_variant *variant, const struct lb_run_output *output,
+                   struct lb_result *ret_result);
+
+/* lb_runner_cover_switches: counts the scheduler's switches as coverage (lb_sim_cover_switches). */
+void lb_runner_cover_switches(struct lb_runner *runner, uint8_t *counters, size_t size);
+
+/* The default set of variants: each slice of the case x (its own schedule + a fixed set of others;
+ * only its own schedule where it has one). */
+struct lb_check {
+    enum lb_verdict verdict;   /* the gravest */
+    uint32_t variant_count;
+    struct lb_variant worst;   /* the first variant with that verdict; name and departures static or
+                                  borrowed from the case */
+    struct lb_result result;   /* of that variant */
+};
+
+/* lb_check_case: runs all variants of the default set. */
+void lb_check_case(struct lb_runner *runner, const struct lb_case *c, struct lb_check *ret_check);
+
+/* lb_check_variant: variant `index` of the default set into *ret_variant; false beyond the last. */
+bool lb_check_variant(const struct lb_case *c, uint32_t index, struct lb_variant *ret_variant);
+
+#endif

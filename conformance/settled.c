@@ -1,0 +1,332 @@
+/*
+ * The rules of a settled world: nobody can run, so whoever waits must have a reason that stands.
+ *
+ * Workers are judged through their connection, which is one of:
+ *   dialing   not connected; its dial worker waits for the network;
+ *   held      its last exchange's caller has the head and has neither read to the end, closed nor
+ *             cancelled: a leak of the caller's, counted, not judged (E7);
+ *   engaged   a caller is blocked inside send or read for it: judged through that caller;
+ *   parked    everything else that still has workers: it must be idle, clean and waiting (E1, R1).
+ * Blocked callers are judged by what they are owed: bytes, an end, a time-out, a connection (B5).
+ */
+#include <string.h>
+
+#include "core/assert.h"
+#include "wire.h"
+
+enum standing { STANDING_DIALING, STANDING_HELD, STANDING_ENGAGED, STANDING_PARKED };
+
+/* A connection with its workers. */
+struct place {
+    size_t log_index;
+    struct lb_net_log log;
+    bool has_read, has_write, has_dial;
+    struct lb_sim_view read, write, dial;
+    const struct lb_wire_exchange *last;
+    enum standing standing;
+};
+
+/* place_workers: the live workers that carry the connection's name. */
+static void place_workers(const struct lb_world *world, struct place *place) {
+    for (uint32_t i = 0; i < lb_sim_worker_count(world->sim); i++) {
+        struct lb_sim_view view;
+        lb_sim_view(world->sim, i, &view);
+        if (view.state == LB_SIM_DONE || strcmp(view.label, place->log.name) != 0) {
+            continue;
+        }
+        switch (view.role) {
+        case LB_ROLE_READ:
+            place->has_read = true;
+            place->read = view;
+            break;
+        case LB_ROLE_WRITE:
+            place->has_write = true;
+            place->write = view;
+            break;
+        case LB_ROLE_DIAL:
+            place->has_dial = true;
+            place->dial = view;
+            break;
+        case LB_ROLE_CALLER:
+        case LB_ROLE_SERVER:
+            break;
+        }
+    }
+}
+
+static bool caller_holds(const struct lb_caller *caller) {
+    return caller->code != 0 && caller->outcome == LB_OK && !caller->is_closed &&
+           !caller->is_cancelled;
+}
+
+static bool caller_is_blocked(const struct lb_caller *caller) {
+    return caller->is_sending || caller->is_reading;
+}
+
+/* place_standing: which of the four the connection is. */
+static enum standing place_standing(const struct lb_world *world, const struct place *place) {
+    if (!place->log.is_connected) {
+        return STANDING_DIALING;
+    }
+    enum standing standing = STANDING_PARKED;
+    for (uint32_t i = 0; i < world->c->request_count; i++) {
+        const struct lb_caller *caller = &world->callers[i];
+        if (place->last == NULL && caller->code != 0 &&
+            lb_wire_is_unasked(world, &place->log, caller)) {
+            return STANDING_ENGAGED;
+        }
+        if (place->last == NULL) {
+            continue;
+        }
+        if (!lb_wire_is_of(world, place->last, caller) ||
+            lb_wire_last_of(world, caller)->log_index != place->log_index) {
+            continue; /* not its request, or sent again since */
+        }
+        if (caller_is_blocked(caller)) {
+            return STANDING_ENGAGED;
+        }
+        if (caller_holds(caller)) {
+            standing = STANDING_HELD;
+        }
+    }
+    return standing;
+}
+
+static void place_make(const struct lb_world *world, size_t log_index, struct place *ret_place) {
+    memset(ret_place, 0, sizeof *ret_place);
+    ret_place->log_index = log_index;
+    lb_net_log(world->net, log_index, &ret_place->log);
+    place_workers(world, ret_place);
+    ret_place->last = lb_wire_last(world->wire, log_index);
+    ret_place->standing = place_standing(world, ret_place);
+}
+
+/* place_is_waiting: both workers stand where those of an idle connection stand. */
+static bool place_is_waiting(const struct lb_world *world, const struct place *place) {
+    return place->has_read && place->has_write && place->read.state == LB_SIM_BLOCKING &&
+           place->read.site == LB_SITE_SOCKET_READ_FIRST &&
+           lb_net_log_of(world->net, place->read.queue) == (ptrdiff_t)place->log_index &&
+           place->write.site == LB_SITE_WAIT_REQUEST;
+}
+
+/* judge_parked: a parked connection is idle, clean, and not for ever (E1, R1 to R3, B3). */
+static void judge_parked(struct lb_world *world, const struct place *place, enum lb_phase phase) {
+    const struct lb_net_log *log = &place->log;
+    if (!place_is_waiting(world, place)) {
+        lb_world_find(world, "E1", "orphaned", "%s has workers at %s and %s that nothing will wake",
+                      log->name,
+                      place->has_read ? lb_site_label(place->read.site) : "(no read worker)",
+                      place->has_write ? lb_site_label(place->write.site) : "(no write worker)");
+        return;
+    }
+    if (phase == LB_PHASE_IDLE_CLOSED) {
+        lb_world_find(world, "E1", "idle-after-close-idle", "%s outlives close-idle", log->name);
+        return;
+    }
+    struct lb_transport_options options;
+    lb_world_options(world, &options);
+    if (phase == LB_PHASE_TIMEOUTS && options.idle_duration_ns != LB_NEVER) {
+        lb_world_find(world, "B3", "idle-timeout", "%s outlives the idle time-out", log->name);
+        return;
+    }
+    size_t read_size = log->sent_size - log->unread_size;
+    struct lb_wire_mark now = {0, log->sent_size, read_size, log->is_server_ended || log->is_reset};
+    const char *context = NULL;
+    const char *rule =
+        place->last == NULL ? NULL : lb_wire_dirt(world, place->last, &now, &context);
+    if (rule != NULL) {
+        lb_world_find(world, rule, context, "%s is pooled though it is not clean", log->name);
+    }
+}
+
+/* judge_held: a connection behind an open body stays until the deadline, and not longer (E6, E7). */
+static void judge_held(struct lb_world *world, const struct place *place) {
+    const struct lb_caller *caller = lb_wire_caller(world, place->last);
+    const char *name = place->log.name;
+    bool is_late = caller != NULL && lb_sim_now(world->sim) >= caller->deadline_ns;
+    bool is_server_over = place->log.is_server_ended || place->log.is_reset;
+    if (is_late && place->has_read) {
+        lb_world_find(world, "E6", "deadline", "%s stands behind a body past its deadline", name);
+    } else if (!is_late && !place->has_read && !is_server_over && place->last->model.is_known) {
+        lb_world_find(world, "E7", "gone-under-an-open-body", "%s has no workers", name);
+    } else if (place->has_read && place->read.site != LB_SITE_WAIT_BODY_END) {
+        lb_world_find(world, "E7", "not-waiting-for-the-body", "the read worker of %s is at %s",
+                      name, lb_site_label(place->read.site));
+    }
+}
+
+/* judge_place: the workers of one connection. */
+static void judge_place(struct lb_world *world, const struct place *place, enum lb_phase phase) {
+    const char *name = place->log.name;
+    if (place->has_read != place->has_write) {
+        lb_world_find(world, "E2", place->has_read ? "read-alone" : "write-alone",
+                      "of %s only the %s worker is left, at %s", name,
+                      place->has_read ? "read" : "write",
+                      lb_site_label(place->has_read ? place->read.site : place->write.site));
+        return;
+    }
+    switch (place->standing) {
+    case STANDING_DIALING:
+        if (place->has_dial && place->dial.site != LB_SITE_SOCKET_CONNECT) {
+            lb_world_find(world, "E2", "dial-outlives-its-dial", "the dial worker of %s is at %s",
+                          name, lb_site_label(place->dial.site));
+        }
+        return;
+    case STANDING_HELD:
+        judge_held(world, place);
+        return;
+    case STANDING_ENGAGED:
+        return;
+    case STANDING_PARKED:
+        if (place->has_dial) {
+            lb_world_find(world, "E2", "dial-outlives-its-dial", "the dial worker of %s is at %s",
+                          name, lb_site_label(place->dial.site));
+        }
+        if (place->has_read) {
+            judge_parked(world, place, phase);
+        } else if (place->log.is_open) {
+            lb_world_find(world, "E1", "socket-without-workers", "%s is open", name);
+        }
+        return;
+    }
+}
+
+/* judge_served: a caller blocked for an exchange: its server must owe it something (B5, E6). */
+static void judge_served(struct lb_world *world, const struct lb_caller *caller, const char *name,
+                         const struct lb_wire_exchange *exchange, enum lb_phase phase) {
+    struct lb_net_log log;
+    lb_net_log(world->net, exchange->log_index, &log);
+    struct lb_transport_options options;
+    lb_world_options(world, &options);
+    const struct lb_model *model = &exchange->model;
+    if (log.unread_size > 0) {
+        lb_world_find(world, "B5", "bytes-not-read", "%s waits beside %zu unread bytes on %s", name,
+                      log.unread_size, log.name);
+    } else if (log.is_server_ended || log.is_reset || log.is_shut) {
+        lb_world_find(world, "E6", "death-not-told", "%s waits on %s, which has ended", name,
+                      log.name);
+    } else if (model->is_known && caller->is_sending && model->is_head_complete) {
+        lb_world_find(world, "B5", "head-not-delivered", "%s waits for a head that came on %s",
+                      name, log.name);
+    } else if (model->is_known && caller->is_reading && model->is_complete) {
+        lb_world_find(world, "B5", "end-not-told", "%s waits for an end that came on %s", name,
+                      log.name);
+    } else if (phase != LB_PHASE_SCRIPT && caller->is_sending &&
+               options.head_duration_ns != LB_NEVER) {
+        lb_world_find(world, "B3", "head-timeout", "%s waits for a head beyond its time", name);
+    }
+}
+
+/* judge_caller: a blocked caller. Returns whether it waits for a connection. */
+static bool judge_caller(struct lb_world *world, const struct lb_caller *caller, const char *name,
+                         enum lb_phase phase) {
+    if (lb_sim_now(world->sim) > caller->deadline_ns) {
+        lb_world_find(world, "B3", "deadline", "%s is blocked beyond its deadline", name);
+        return false;
+    }
+    if (caller->is_cancelled && !caller->was_final_when_cancelled) {
+        lb_world_find(world, "E6", "cancel", "%s was cancelled and is still blocked", name);
+        return false;
+    }
+    if (caller->is_closed && caller->is_reading) {
+        lb_world_find(world, "B1", "close-beside-read", "%s was closed and a read is still blocked",
+                      name);
+        return false;
+    }
+    const struct lb_wire_exchange *exchange = lb_wire_last_of(world, caller);
+    if (exchange == NULL) {
+        return caller->is_sending;
+    }
+    struct lb_net_log log;
+    lb_net_log(world->net, exchange->log_index, &log);
+    if (caller->is_sending && log.is_shut) {
+        return true; /* it was carried away from there, and is sent again */
+    }
+    if (exchange->is_located) {
+        judge_served(world, caller, name, exchange, phase);
+    }
+    return false;
+}
+
+/* judge_waiters: requests that wait for a connection to a host: a dial each, or a full host (B5). */
+static void judge_waiters(struct lb_world *world, int32_t host, uint32_t waiting) {
+    const char *name = world->c->hosts[host].name;
+    uint64_t limit = world->c->is_option_set[LB_CASE_OPTION_PER_HOST]
+                         ? world->c->options[LB_CASE_OPTION_PER_HOST]
+                         : 0;
+    uint32_t open = 0;
+    uint32_t dials = 0;
+    uint32_t parked = 0;
+    for (size_t i = 0; i < lb_net_log_count(world->net); i++) {
+        struct place place;
+        place_make(world, i, &place);
+        if (strcmp(place.log.host, name) != 0 || !place.log.is_open) {
+            continue;
+        }
+        open++;
+        dials += place.has_dial ? 1 : 0;
+        parked += place.standing == STANDING_PARKED ? 1 : 0;
+    }
+    if (parked > 0) {
+        lb_world_find(world, "B5", "waiter-beside-idle", "%u requests wait for %s beside %u idle",
+                      (unsigned)waiting, name, (unsigned)parked);
+    } else if (waiting > dials && (limit == 0 || open < limit)) {
+        lb_world_find(world, "B5", "waiter-forgotten",
+                      "%u requests wait for %s, %u dials, %u open, limit %u", (unsigned)waiting,
+                      name, (unsigned)dials, (unsigned)open, (unsigned)limit);
+    }
+}
+
+static void judge_callers(struct lb_world *world, enum lb_phase phase) {
+    uint32_t waiting[LB_CASE_HOSTS_MAX] = {0};
+    for (uint32_t i = 0; i < world->c->request_count; i++) {
+        const struct lb_caller *caller = &world->callers[i];
+        if (caller_is_blocked(caller) &&
+            judge_caller(world, caller, world->c->requests[i], phase)) {
+            waiting[caller->line->host]++;
+        }
+    }
+    for (uint32_t h = 0; h < world->c->host_count; h++) {
+        if (waiting[h] > 0) {
+            judge_waiters(world, (int32_t)h, waiting[h]);
+        }
+    }
+}
+
+/* judge_freed: nothing is left of a transport that was freed (E3). */
+static void judge_freed(struct lb_world *world) {
+    for (uint32_t i = 0; i < lb_sim_worker_count(world->sim); i++) {
+        struct lb_sim_view view;
+        lb_sim_view(world->sim, i, &view);
+        if (view.state != LB_SIM_DONE && view.role != LB_ROLE_SERVER) {
+            lb_world_find(world, "E3", lb_role_word(view.role), "%s(%s) is left at %s",
+                          lb_role_word(view.role), view.label, lb_site_label(view.site));
+        }
+    }
+    for (size_t i = 0; i < lb_net_log_count(world->net); i++) {
+        struct lb_net_log log;
+        lb_net_log(world->net, i, &log);
+        if (log.is_open) {
+            lb_world_find(world, "E3", "socket", "%s is left open", log.name);
+        }
+    }
+    if (world->memory.block_count > 0) {
+        lb_world_find(world, "E3", "memory", "%llu blocks are left",
+                      (unsigned long long)world->memory.block_count);
+    }
+}
+
+void lb_rules_settled(struct lb_world *world, enum lb_phase phase) {
+    LB_ASSERT(lb_sim_current(world->sim) < 0);
+    if (phase == LB_PHASE_FREED) {
+        judge_freed(world);
+        return;
+    }
+    lb_wire_read(world);
+    for (size_t i = 0; i < lb_net_log_count(world->net); i++) {
+        struct place place;
+        place_make(world, i, &place);
+        judge_place(world, &place, phase);
+    }
+    judge_callers(world, phase);
+}

@@ -1,0 +1,267 @@
+/*
+ * Reading the connections of a run.
+ *
+ * A request begins on a connection at the last moment when the client looked whether something had
+ * arrived and had not yet written: what came before that moment it could know, what came after it
+ * no client can tell from an answer.
+ */
+#include "wire.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/assert.h"
+
+/* wire_reserve: room for the decoded bodies of all answers. Returns a stamp of the traffic: what was
+ * read under the same stamp, in the same run, need not be read again. */
+static uint64_t wire_reserve(struct lb_world *world) {
+    struct lb_wire *wire = world->wire;
+    size_t total = 1;
+    uint64_t stamp = 1;
+    for (size_t i = 0; i < lb_net_log_count(world->net); i++) {
+        struct lb_net_log log;
+        lb_net_log(world->net, i, &log);
+        total += log.sent_size;
+        stamp += 4 * (log.sent_size + log.written_size) + (log.is_server_ended ? 1 : 0) +
+                 (log.is_reset ? 2 : 0);
+    }
+    if (total > wire->capacity) {
+        free(wire->bodies);
+        wire->bodies = malloc(total * 2);
+        LB_ASSERT(wire->bodies != NULL);
+        wire->capacity = total * 2;
+        wire->stamp = 0;
+    }
+    return stamp;
+}
+
+/* request_read: the request head at `bytes`; its size, 0 when it is not whole. */
+static size_t request_read(const char *bytes, size_t size, struct lb_wire_exchange *exchange) {
+    const char *end = size < 4 ? NULL : memmem(bytes, size, "\r\n\r\n", 4);
+    if (end == NULL) {
+        return 0;
+    }
+    size_t head = (size_t)(end - bytes) + 4;
+    const char *path = memchr(bytes, ' ', head);
+    const char *path_end = path == NULL ? NULL : memchr(path + 1, ' ', head - (size_t)(path + 1 - bytes));
+    if (path_end == NULL) {
+        return 0;
+    }
+    exchange->is_head = memcmp(bytes, "HEAD", 4) == 0;
+    exchange->path = path + 1;
+    exchange->path_size = (size_t)(path_end - path - 1);
+    exchange->is_close = memmem(bytes, head, "\r\nConnection: close\r\n", 21) != NULL;
+    return head;
+}
+
+/* log_mark: adds one record to what has passed. */
+static void log_mark(struct lb_wire_mark *now, const struct lb_net_record *record) {
+    now->sequence = record->sequence;
+    switch ((int)record->kind) {
+    case LB_NET_SENT:
+        now->sent_size += (size_t)record->value;
+        return;
+    case LB_NET_READ:
+        now->read_size += (size_t)record->value;
+        return;
+    case LB_NET_SERVER_END:
+    case LB_NET_SERVER_RESET:
+        now->is_server_ended = true;
+        return;
+    default:
+        return;
+    }
+}
+
+/* log_requests: the requests of one connection, each with the mark of its beginning. */
+static void log_requests(struct lb_wire *wire, size_t log_index, const struct lb_net_log *log) {
+    struct lb_wire_mark now = {0};
+    struct lb_wire_mark looked = {0};
+    bool has_looked = false;
+    size_t written = 0;
+    size_t next = 0; /* offset at which the next request begins */
+    uint32_t ordinal = 0;
+    for (size_t i = 0; i < log->record_count; i++) {
+        const struct lb_net_record *record = &log->records[i];
+        log_mark(&now, record);
+        if (record->kind == LB_NET_LOOKED) {
+            looked = now;
+            has_looked = true;
+        }
+        if (record->kind != LB_NET_WROTE) {
+            continue;
+        }
+        bool is_begin = written == next;
+        written += (size_t)record->value;
+        if (!is_begin || wire->count == LB_WIRE_EXCHANGES_MAX) {
+            continue;
+        }
+        struct lb_wire_exchange *exchange = &wire->exchanges[wire->count];
+        memset(exchange, 0, sizeof *exchange);
+        size_t size = request_read((const char *)log->written + next, log->written_size - next,
+                                   exchange);
+        if (size == 0) {
+            return;
+        }
+        exchange->log_index = log_index;
+        exchange->ordinal = ordinal++;
+        exchange->begin = has_looked ? looked : now;
+        has_looked = false;
+        next += size;
+        wire->count++;
+    }
+}
+
+/* log_answers: finds and reads the answers to the requests that log_requests has added. */
+static void log_answers(struct lb_wire *wire, uint32_t first, const struct lb_net_log *log,
+                        uint8_t **bodies) {
+    static const uint8_t nothing[1] = {0};
+    const uint8_t *sent = log->sent_size == 0 ? nothing : log->sent;
+    size_t start = 0;
+    for (uint32_t i = first; i < wire->count; i++) {
+        struct lb_wire_exchange *exchange = &wire->exchanges[i];
+        exchange->is_located = true;
+        exchange->start = start;
+        exchange->body = *bodies;
+        lb_model_read(sent + start, log->sent_size - start,
+                      log->is_server_ended && !log->is_reset, exchange->is_head, *bodies,
+                      &exchange->model);
+        *bodies += exchange->model.body_size;
+        if (!exchange->model.is_complete) {
+            return;
+        }
+        start += exchange->model.end;
+    }
+}
+
+void lb_wire_read(struct lb_world *world) {
+    struct lb_wire *wire = world->wire;
+    uint64_t stamp = wire_reserve(world);
+    if (stamp == wire->stamp) {
+        return;
+    }
+    wire->stamp = stamp;
+    wire->count = 0;
+    uint8_t *bodies = wire->bodies;
+    for (size_t i = 0; i < lb_net_log_count(world->net); i++) {
+        struct lb_net_log log;
+        lb_net_log(world->net, i, &log);
+        uint32_t first = wire->count;
+        log_requests(wire, i, &log);
+        log_answers(wire, first, &log, &bodies);
+    }
+    LB_ASSERT((size_t)(bodies - wire->bodies) <= wire->capacity);
+}
+
+bool lb_wire_is_of(const struct lb_world *world, const struct lb_wire_exchange *exchange,
+                   const struct lb_caller *caller) {
+    const struct lb_line *line = caller->line;
+    if (line == NULL || exchange->is_head != (line->verb == LB_VERB_HEAD) ||
+        exchange->path_size != line->path.size ||
+        memcmp(exchange->path, line->path.bytes, line->path.size) != 0) {
+        return false;
+    }
+    struct lb_net_log log;
+    lb_net_log(world->net, exchange->log_index, &log);
+    return strcmp(log.host, world->c->hosts[line->host].name) == 0;
+}
+
+const struct lb_wire_exchange *lb_wire_last(const struct lb_wire *wire, size_t log_index) {
+    for (uint32_t i = wire->count; i > 0; i--) {
+        if (wire->exchanges[i - 1].log_index == log_index) {
+            return &wire->exchanges[i - 1];
+        }
+    }
+    return NULL;
+}
+
+const struct lb_wire_exchange *lb_wire_last_of(const struct lb_world *world,
+                                               const struct lb_caller *caller) {
+    const struct lb_wire_exchange *found = NULL;
+    for (uint32_t i = 0; i < world->wire->count; i++) {
+        const struct lb_wire_exchange *exchange = &world->wire->exchanges[i];
+        bool is_later = found == NULL || exchange->begin.sequence > found->begin.sequence;
+        if (is_later && lb_wire_is_of(world, exchange, caller)) {
+            found = exchange;
+        }
+    }
+    return found;
+}
+
+bool lb_wire_is_unasked(const struct lb_world *world, const struct lb_net_log *log,
+                        const struct lb_caller *caller) {
+    return log->written_size == 0 && log->sent_size > 0 && caller->line != NULL &&
+           strcmp(log->host, world->c->hosts[caller->line->host].name) == 0 &&
+           lb_wire_last_of(world, caller) == NULL;
+}
+
+const struct lb_caller *lb_wire_caller(const struct lb_world *world,
+                                       const struct lb_wire_exchange *exchange) {
+    const struct lb_caller *found = NULL;
+    for (uint32_t i = 0; i < world->c->request_count; i++) {
+        const struct lb_caller *caller = &world->callers[i];
+        if (lb_wire_is_of(world, exchange, caller)) {
+            if (found != NULL) {
+                return NULL;
+            }
+            found = caller;
+        }
+    }
+    return found;
+}
+
+/* exchange_dirt: what the exchange itself says against reuse (R1). */
+static const char *exchange_dirt(const struct lb_world *world,
+                                 const struct lb_wire_exchange *exchange,
+                                 const char **ret_context) {
+    const struct lb_model *model = &exchange->model;
+    if (exchange->is_close) {
+        *ret_context = "request-close";
+        return "R1";
+    }
+    if (model->framing == LB_MODEL_UNTIL_CLOSE) {
+        *ret_context = "until-close";
+        return "R1";
+    }
+    if (!model->may_keep_alive) {
+        *ret_context = "response-close";
+        return "R1";
+    }
+    const struct lb_caller *caller = lb_wire_caller(world, exchange);
+    if (model->framing != LB_MODEL_NONE && caller != NULL && caller->outcome != LB_END) {
+        *ret_context = "body-not-at-its-end";
+        return "R1";
+    }
+    return NULL;
+}
+
+const char *lb_wire_dirt(const struct lb_world *world, const struct lb_wire_exchange *exchange,
+                         const struct lb_wire_mark *mark, const char **ret_context) {
+    const struct lb_model *model = &exchange->model;
+    if (!exchange->is_located || !model->is_known) {
+        return NULL; /* nothing is claimed about what the model does not know */
+    }
+    size_t end = exchange->start + model->end;
+    if (!model->is_complete || mark->sent_size < end) {
+        *ret_context = "before-the-end-of-the-response";
+        return "R4";
+    }
+    if (mark->read_size < end) {
+        *ret_context = "response-not-read";
+        return "R1";
+    }
+    const char *rule = exchange_dirt(world, exchange, ret_context);
+    if (rule != NULL) {
+        return rule;
+    }
+    if (mark->sent_size > end) {
+        bool is_buffered = mark->read_size > end;
+        *ret_context = is_buffered ? "leftover-in-buffer" : "bytes-on-idle";
+        return is_buffered ? "R2" : "R3";
+    }
+    if (mark->is_server_ended) {
+        *ret_context = "end-on-idle";
+        return "R3";
+    }
+    return NULL;
+}

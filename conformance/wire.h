@@ -1,0 +1,75 @@
+/*
+ * What passed on the connections of a run, exchange by exchange, as far as the network saw it: which
+ * request was written when, what the server had sent and the client had read by then, and what the
+ * server's answer means (model.h). Nothing here comes from the transport.
+ */
+#ifndef LASTBYTE_CONFORMANCE_WIRE_H
+#define LASTBYTE_CONFORMANCE_WIRE_H
+
+#include "model.h"
+#include "world.h"
+
+#define LB_WIRE_EXCHANGES_MAX 512
+
+/* What had passed on a connection at one moment. */
+struct lb_wire_mark {
+    uint32_t sequence;
+    size_t sent_size;
+    size_t read_size;
+    bool is_server_ended; /* or reset */
+};
+
+/* One request on one connection, and its answer. */
+struct lb_wire_exchange {
+    size_t log_index;
+    uint32_t ordinal;          /* 0 is the connection's first */
+    bool is_head;
+    bool is_close;             /* the request says Connection: close */
+    bool is_located;           /* it is known where the answer begins */
+    const char *path;
+    size_t path_size;
+    struct lb_wire_mark begin; /* when the client last looked before it wrote, or began to write */
+    size_t start;              /* where in the server's bytes the answer begins */
+    struct lb_model model;     /* offsets count from `start` */
+    const uint8_t *body;
+};
+
+struct lb_wire {
+    struct lb_wire_exchange exchanges[LB_WIRE_EXCHANGES_MAX];
+    uint32_t count;
+    uint64_t stamp; /* of the traffic that was read (lb_wire_read) */
+    uint8_t *bodies;
+    size_t capacity;
+};
+
+/* lb_wire_read: reads all connections of the world anew into world->wire. */
+void lb_wire_read(struct lb_world *world);
+
+/* lb_wire_is_of: whether the exchange carries the caller's request: host, method and path agree. */
+bool lb_wire_is_of(const struct lb_world *world, const struct lb_wire_exchange *exchange,
+                   const struct lb_caller *caller);
+
+/* lb_wire_last: the last exchange of a connection, or NULL. */
+const struct lb_wire_exchange *lb_wire_last(const struct lb_wire *wire, size_t log_index);
+
+/* lb_wire_last_of: the latest exchange that carried the caller's request, or NULL. */
+const struct lb_wire_exchange *lb_wire_last_of(const struct lb_world *world,
+                                               const struct lb_caller *caller);
+
+/* lb_wire_is_unasked: whether the caller's answer can be one that the server of this connection gave
+ * before any request reached it (RFC 9112 section 9.2 leaves that to the client). */
+bool lb_wire_is_unasked(const struct lb_world *world, const struct lb_net_log *log,
+                        const struct lb_caller *caller);
+
+/* lb_wire_caller: the only caller whose request the exchange can be; NULL if none or several. */
+const struct lb_caller *lb_wire_caller(const struct lb_world *world,
+                                       const struct lb_wire_exchange *exchange);
+
+/*
+ * lb_wire_dirt: why a connection whose last exchange is `exchange` may not carry another request at
+ * `mark`: the rule, with *ret_context; NULL when nothing forbids it (R1 to R4).
+ */
+const char *lb_wire_dirt(const struct lb_world *world, const struct lb_wire_exchange *exchange,
+                         const struct lb_wire_mark *mark, const char **ret_context);
+
+#endif

@@ -1,0 +1,161 @@
+/*
+ * The world of one run: scheduler, network, scripted servers, the program and its callers, memory,
+ * and what the callers saw. Shared by the files of the runner:
+ *
+ *   run.c       a run from its making to its verdict
+ *   program.c   the client lane: callers and their operations
+ *   server.c    the server lane: scripts
+ *   outcome.c   outcomes seen against outcomes expected
+ *   model.c     what the bytes on a connection mean, read independently of the transport
+ *   wire.c      the model applied to every connection of the run
+ *   rules.c, settled.c   the rules that hold for every case
+ *   variant.c   the default set of variants
+ *   narrate.c   the trace as text
+ */
+#ifndef LASTBYTE_CONFORMANCE_WORLD_H
+#define LASTBYTE_CONFORMANCE_WORLD_H
+
+#include "case.h"
+#include "run.h"
+#include "sim/net.h"
+#include "sim/sim.h"
+
+#define LB_WORLD_STEPS_MAX 200000u
+#define LB_WORLD_TIME_MAX_NS (8ull * 3600 * 1000000000) /* beyond every lawful wait of a case */
+#define LB_WORLD_ITEMS_MAX 4      /* items of one seen outcome: code, bytes, end or error */
+#define LB_WORLD_SIGNALS_MAX 16
+
+/* What an operation brought. Its bytes are a range of the request's received ones. */
+struct lb_seen {
+    uint16_t code;       /* 0: none */
+    bool is_done;        /* ok */
+    bool is_ended;       /* end */
+    bool is_pending;     /* pending */
+    bool is_ignored;     /* the operation did not apply: there was nothing to do it to */
+    enum lb_status error; /* LB_OK: none */
+    size_t bytes_start;
+    size_t bytes_end;
+};
+
+/* A request as its callers see it. */
+struct lb_caller {
+    struct lb_world *world;
+    struct lb_request *request;   /* NULL: not made, or released */
+    struct lb_response *response; /* NULL: no head */
+    const struct lb_line *line;   /* its get or head */
+    char *received;               /* every byte that reads brought, in order */
+    size_t received_size;
+    size_t received_capacity;
+    uint64_t fill_offset;         /* of the next byte that an expected `fill` names */
+    uint16_t code;                /* of the head; 0: none came */
+    enum lb_status outcome;       /* LB_OK while it goes on; LB_END or an error once seen */
+    uint64_t outcome_time_ns;
+    uint64_t start_time_ns;
+    uint64_t deadline_ns;
+    bool is_dropped;
+    bool is_closed;               /* close was called on a response */
+    bool is_cancelled;            /* cancel was called */
+    bool was_final_when_cancelled; /* its outcome was already seen */
+    bool is_sending;              /* a caller is inside send */
+    bool is_reading;              /* a caller is inside read */
+    /* The operation left pending with `&`; one at a time. */
+    const struct lb_line *pending_line;
+    bool is_pending;
+    bool is_pending_done;
+    struct lb_seen pending_seen;
+    struct lb_sim_queue pending_queue;
+};
+
+struct lb_signal {
+    struct lb_text name;
+    bool is_given;
+    struct lb_sim_queue queue;
+};
+
+/* The memory a transport gets: counted, so that every byte is asked back (E3). */
+struct lb_counted_memory {
+    struct lb_memory memory;
+    uint64_t block_count;
+    uint64_t size;
+};
+
+struct lb_world {
+    struct lb_sim *sim;
+    struct lb_net *net;
+    struct lb_transport *transport;
+    struct lb_trace trace;           /* the transport's events become notes of the simulation */
+    struct lb_counted_memory memory;
+    const struct lb_case *c;
+    const struct lb_variant *variant;
+    const struct lb_run_output *output;
+    struct lb_result *result;
+    struct lb_caller callers[LB_CASE_REQUESTS_MAX];
+    struct lb_signal signals[LB_WORLD_SIGNALS_MAX];
+    uint32_t signal_count;
+    const struct lb_line *wants[LB_NET_CONNS_MAX]; /* the request each server waits for; NULL: none */
+    uint32_t server_count;
+    bool is_idle_close_wanted;       /* what the postlude's caller does next */
+    const struct lb_line *program_line; /* the line that the program executes; NULL: none */
+    bool is_program_ended;           /* the client lane has come to its end */
+    bool is_ending;                  /* the postlude has begun: programs and scripts stop */
+    struct lb_wire *wire;            /* the model's storage (wire.c) */
+};
+
+/* lb_world_options: the transport's options of a case. */
+void lb_world_options(const struct lb_world *world, struct lb_transport_options *ret_options);
+
+/* lb_world_find: files a finding, at most once per rule and context. `detail` is a format. */
+void lb_world_find(struct lb_world *world, const char *rule, const char *context,
+                   const char *detail, ...) __attribute__((format(printf, 4, 5)));
+
+/* lb_world_fail: notes the first line whose outcome differs, and how grave that is. */
+void lb_world_fail(struct lb_world *world, const struct lb_line *line, const char *expected,
+                   const char *actual);
+
+/* lb_world_grade: raises the verdict to at least `verdict`. */
+void lb_world_grade(struct lb_world *world, enum lb_verdict verdict);
+
+/* -- program.c -- */
+
+/* lb_program_start: starts the program's caller; it ends with is_program_ended. */
+void lb_program_start(struct lb_world *world);
+/* lb_program_release: releases the requests that have ended or were closed, on a caller's stack. */
+void lb_program_release(struct lb_world *world);
+
+/* -- server.c -- */
+
+enum lb_net_answer lb_server_on_connect(void *world, struct lb_net_conn *conn,
+                                        uint64_t *ret_delay_ns);
+void lb_server_on_accept(void *world, struct lb_net_conn *conn);
+/* lb_world_signal: the signal of that name; NULL beyond LB_WORLD_SIGNALS_MAX. */
+struct lb_signal *lb_world_signal(struct lb_world *world, struct lb_text name);
+
+/* -- outcome.c -- */
+
+/* lb_outcome_judge: compares what an operation brought with what its line expects, and fails the
+ * line if no alternative fits. Moves the request's fill offset on. */
+void lb_outcome_judge(struct lb_world *world, const struct lb_line *line,
+                      const struct lb_seen *seen);
+/* lb_outcome_expect: the same for an `expect` line. */
+void lb_outcome_expect(struct lb_world *world, const struct lb_line *line);
+
+/* -- rules.c, settled.c -- */
+
+/* The settled phases at which workers are judged (schedules and leaks, section 2). */
+enum lb_phase { LB_PHASE_SCRIPT, LB_PHASE_TIMEOUTS, LB_PHASE_IDLE_CLOSED, LB_PHASE_FREED };
+
+/* lb_rules_settled: judges the workers, callers and sockets of a settled world. */
+void lb_rules_settled(struct lb_world *world, enum lb_phase phase);
+/* lb_rules_traffic: judges what passed on the connections and what the callers saw of it. */
+void lb_rules_traffic(struct lb_world *world);
+
+/* -- narrate.c -- */
+
+/* lb_narrate: an event of the simulation as a line of the trace; the context is the world. */
+void lb_narrate(void *world, const struct lb_sim_event *event);
+/* lb_narrate_line: a line that the program begins to execute. */
+void lb_narrate_line(struct lb_world *world, const struct lb_line *line);
+/* lb_narrate_profile: the live workers and what they wait for, into the result's profile. */
+void lb_narrate_profile(struct lb_world *world, const char *title);
+
+#endif

@@ -1,0 +1,155 @@
+/*
+ * `lastbyte encode`: cases as bytes. A case is first projected to the dialect that bytes can say,
+ * then encoded; what cannot be said is refused with the line and the reason, never cut.
+ */
+#include "codec.h"
+#include "core/assert.h"
+#include "options.h"
+#include "select.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+struct encode {
+    const char *folder;
+    const char *out; /* NULL: standard output */
+    bool is_out_folder;
+    struct lb_case c;
+    struct lb_case projected;
+    uint8_t bytes[LB_CODEC_SIZE_MAX];
+    size_t size;
+};
+
+/* Loads, projects and encodes one case; a message is printed if one of these cannot be done. */
+static bool encode_case(struct encode *encode, const char *path)
+{
+    struct lb_codec_error error = {0};
+
+    if (!select_load(path, &encode->c)) {
+        return false;
+    }
+    if (lb_codec_project(&encode->c, &encode->projected, &error) == LB_OK &&
+        lb_codec_encode(&encode->projected, encode->bytes, sizeof(encode->bytes), &encode->size,
+                        &error) == LB_OK) {
+        return true;
+    }
+    if (error.place > 0) {
+        fprintf(stderr, "%s:%" PRIu32 ": cannot be said in bytes: %s\n", path, error.place,
+                error.reason);
+    } else {
+        fprintf(stderr, "%s: cannot be said in bytes: %s\n", path, error.reason);
+    }
+    return false;
+}
+
+static enum exit_code encode_store(const struct encode *encode, const char *path)
+{
+    char *stem = NULL;
+    char *file = NULL;
+    bool is_written;
+
+    if (encode->out == NULL) {
+        fwrite(encode->bytes, 1, encode->size, stdout);
+        return EXIT_AS_EXPECTED;
+    }
+    stem = files_stem(path, ".case");
+    file = encode->is_out_folder ? files_join(encode->out, stem) : NULL;
+    is_written = files_write(file != NULL ? file : encode->out, encode->bytes, encode->size);
+    if (!is_written) {
+        fprintf(stderr, "lastbyte encode: cannot write %s: %s\n", file != NULL ? file : encode->out,
+                strerror(errno));
+    }
+    free(file);
+    free(stem);
+    return is_written ? EXIT_AS_EXPECTED : EXIT_RIG;
+}
+
+/* Whether the output can hold what was selected; makes the folder where several cases need one. */
+static bool encode_prepare(struct encode *encode, const struct paths *paths)
+{
+    if (encode->out == NULL) {
+        if (paths->count > 1) {
+            fprintf(stderr, "lastbyte encode: several cases need --output FOLDER\n");
+            return false;
+        }
+        if (isatty(STDOUT_FILENO) == 1) {
+            fprintf(stderr, "lastbyte encode: bytes do not belong on a terminal; use --output\n");
+            return false;
+        }
+        return true;
+    }
+    encode->is_out_folder =
+        paths->count > 1 || files_is_folder(encode->out) || files_has_suffix(encode->out, "/");
+    if (encode->is_out_folder && !files_make_folder(encode->out)) {
+        fprintf(stderr, "lastbyte encode: cannot make the folder %s\n", encode->out);
+        return false;
+    }
+    return true;
+}
+
+static enum exit_code encode_run(struct encode *encode, const struct paths *paths)
+{
+    enum exit_code code = EXIT_AS_EXPECTED;
+
+    if (!encode_prepare(encode, paths)) {
+        return EXIT_USAGE;
+    }
+    select_case_init(&encode->c);
+    select_case_init(&encode->projected);
+    for (size_t i = 0; i < paths->count; i++) {
+        bool is_encoded = encode_case(encode, paths->items[i]);
+
+        LB_ASSERT(!is_encoded || encode->size <= sizeof(encode->bytes));
+        code = command_worse(code, is_encoded ? encode_store(encode, paths->items[i]) : EXIT_USAGE);
+        lb_case_clear(&encode->c);
+        lb_case_clear(&encode->projected);
+    }
+    lb_case_deinit(&encode->projected);
+    lb_case_deinit(&encode->c);
+    return code;
+}
+
+enum exit_code command_encode(int argc, char **argv)
+{
+    struct encode encode = {.folder = SELECT_FOLDER};
+    const struct option_row rows[] = {
+        OPTIONS_TEXT('o', "output", "FILE|DIR", &encode.out,
+                     "where the bytes go; in a folder, each file has its case's id as name"),
+        OPTIONS_TEXT(0, "cases", "DIR", &encode.folder, "where the cases are"),
+        OPTIONS_LAST,
+    };
+    const struct options options = {
+        .command = "encode",
+        .arguments = "PATH|ID...",
+        .about =
+            "Turns cases into bytes for fuzzers. Expectations are left out; a case that bytes\n"
+            "cannot say is refused with its line, and the others are still encoded.",
+        .rows = rows,
+    };
+    struct paths paths = {0};
+    enum exit_code code;
+    int count = 0;
+
+    switch (options_parse(&options, argc, argv, &count)) {
+    case OPTIONS_HELP:
+        return EXIT_AS_EXPECTED;
+    case OPTIONS_WRONG:
+        return EXIT_USAGE;
+    case OPTIONS_OK:
+        break;
+    }
+    if (count == 0) {
+        fprintf(stderr, "lastbyte encode: nothing selected\nSee: lastbyte encode --help\n");
+        return EXIT_USAGE;
+    }
+    code = select_cases("encode", encode.folder, argv, count, &paths);
+    if (code == EXIT_AS_EXPECTED) {
+        code = encode_run(&encode, &paths);
+    }
+    paths_deinit(&paths);
+    return code;
+}

@@ -1,0 +1,526 @@
+/*
+ * `lastbyte fuzz`: a campaign. One or more libFuzzer processes share a corpus in the output folder;
+ * whatever they find is kept there, with the line that names the broken rule and the command that
+ * shows it again. Ctrl-C is passed on, a second one is final; in both cases the summary is printed.
+ *
+ * Output folder: corpus/ (inputs that reached something new), crash-*, timeout-*, oom-*, leak-*
+ * (findings), engine-N.log (all that the engines said).
+ */
+#include "command.h"
+#include "core/assert.h"
+#include "engine.h"
+#include "files.h"
+#include "options.h"
+
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define FUZZ_JOBS_MAX 64
+#define FUZZ_FINDINGS_MAX 64 /* beyond it the campaign ends */
+#define FUZZ_FINDING_LINE_MAX 240
+#define FUZZ_WORD_MAX 8192  /* bytes of an engine's option, the NUL included */
+#define FUZZ_INTERRUPTED 72 /* libFuzzer's exit code after SIGINT */
+#define FUZZ_SEED_NONE UINT64_MAX
+#define NS_PER_SECOND 1000000000u
+
+struct fuzz_finding {
+    char *path;
+    char line[FUZZ_FINDING_LINE_MAX];
+};
+
+struct fuzz {
+    const char *target;
+    const char *binary;
+    const char *corpus; /* NULL: OUT/corpus */
+    const char *seeds;  /* NULL: corpus/TARGET of the sources */
+    const char *out;
+    uint64_t seconds;
+    uint64_t jobs;
+    uint64_t seed;
+    bool is_keep_going;
+
+    char *binary_found;
+    char *corpus_made;
+    char *dictionary;
+    uv_loop_t loop;
+    uv_timer_t timer;
+    uv_signal_t signals[2];
+    struct engine *engines;
+    FILE *logs[FUZZ_JOBS_MAX];
+    uint64_t start_ns;
+    bool is_interrupted;
+    bool is_terminal;
+    struct fuzz_finding findings[FUZZ_FINDINGS_MAX];
+    size_t finding_count;
+    enum exit_code code;
+};
+
+static uint64_t fuzz_elapsed(const struct fuzz *fuzz)
+{
+    return (uv_hrtime() - fuzz->start_ns) / NS_PER_SECOND;
+}
+
+static void fuzz_print_progress(const struct fuzz *fuzz)
+{
+    uint64_t executions = 0;
+    uint64_t rate = 0;
+    struct engine_stats best = {0};
+
+    for (uint64_t i = 0; i < fuzz->jobs; i++) {
+        const struct engine_stats *stats = &fuzz->engines[i].stats;
+
+        executions += stats->executions + fuzz->engines[i].executions_before;
+        rate += stats->rate;
+        best.coverage = stats->coverage > best.coverage ? stats->coverage : best.coverage;
+        best.features = stats->features > best.features ? stats->features : best.features;
+        best.corpus = stats->corpus > best.corpus ? stats->corpus : best.corpus;
+    }
+    printf("%" PRIu64 " s of %" PRIu64 " s: %" PRIu64 " executions, %" PRIu64
+           "/s, coverage %" PRIu64 ", features %" PRIu64 ", corpus %" PRIu64 ", findings %zu",
+           fuzz_elapsed(fuzz), fuzz->seconds, executions, rate, best.coverage, best.features,
+           best.corpus, fuzz->finding_count);
+}
+
+static void on_tick(uv_timer_t *timer)
+{
+    const struct fuzz *fuzz = timer->data;
+
+    if (fuzz->is_terminal) {
+        printf("\r\x1b[K");
+        fuzz_print_progress(fuzz);
+        fflush(stdout);
+    }
+}
+
+static void on_signal(uv_signal_t *handle, int number)
+{
+    struct fuzz *fuzz = handle->data;
+
+    (void)number;
+    for (uint64_t i = 0; i < fuzz->jobs; i++) {
+        engine_stop(&fuzz->engines[i], fuzz->is_interrupted);
+    }
+    fuzz->is_interrupted = true;
+}
+
+static bool fuzz_is_known(const struct fuzz *fuzz, const char *path)
+{
+    for (size_t i = 0; i < fuzz->finding_count; i++) {
+        if (strcmp(fuzz->findings[i].path, path) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void on_artifact(void *context, struct engine *engine, const char *path, const char *finding)
+{
+    struct fuzz *fuzz = context;
+
+    LB_ASSERT(fuzz->finding_count <= FUZZ_FINDINGS_MAX);
+    if (fuzz_is_known(fuzz, path) || fuzz->finding_count == FUZZ_FINDINGS_MAX) {
+        engine->artifact_count--; /* nothing new: no reason to start again */
+        return;
+    }
+    struct fuzz_finding *row = &fuzz->findings[fuzz->finding_count++];
+
+    row->path = tool_copy(path);
+    snprintf(row->line, sizeof(row->line), "%s", finding);
+}
+
+/* Adds a word to an engine's arguments. */
+static void arguments_add(char **arguments, size_t *count, const char *word)
+{
+    LB_ASSERT(*count + 1 < ENGINE_ARGUMENTS_MAX);
+    arguments[(*count)++] = tool_copy(word);
+}
+
+static void arguments_add_number(char **arguments, size_t *count, const char *name, uint64_t number)
+{
+    char word[FUZZ_WORD_MAX];
+
+    snprintf(word, sizeof(word), "-%s=%" PRIu64, name, number);
+    arguments_add(arguments, count, word);
+}
+
+static void arguments_add_text(char **arguments, size_t *count, const char *name, const char *text)
+{
+    char word[FUZZ_WORD_MAX];
+    int size = snprintf(word, sizeof(word), "-%s=%s", name, text);
+
+    LB_ASSERT(size > 0);
+    LB_ASSERT((size_t)size < sizeof(word));
+    arguments_add(arguments, count, word);
+}
+
+/* Starts engine `index` for the time that is left; false if it cannot be started. */
+static bool fuzz_start_engine(struct fuzz *fuzz, uint64_t index)
+{
+    char *arguments[ENGINE_ARGUMENTS_MAX] = {NULL};
+    size_t count = 0;
+    int error;
+    char prefix[FUZZ_WORD_MAX];
+
+    LB_ASSERT(fuzz_elapsed(fuzz) < fuzz->seconds);
+    snprintf(prefix, sizeof(prefix), "%s/", fuzz->out);
+    arguments_add(arguments, &count, fuzz->binary_found);
+    arguments_add_number(arguments, &count, "max_total_time", fuzz->seconds - fuzz_elapsed(fuzz));
+    arguments_add_number(arguments, &count, "timeout", 10);
+    arguments_add_number(arguments, &count, "rss_limit_mb", 512);
+    arguments_add_number(arguments, &count, "max_len", 4096);
+    arguments_add_number(arguments, &count, "print_final_stats", 1);
+    arguments_add_text(arguments, &count, "artifact_prefix", prefix);
+    if (fuzz->seed != FUZZ_SEED_NONE) {
+        arguments_add_number(arguments, &count, "seed", fuzz->seed + index);
+    }
+    if (fuzz->dictionary != NULL) {
+        arguments_add_text(arguments, &count, "dict", fuzz->dictionary);
+    }
+    arguments_add(arguments, &count, fuzz->corpus);
+    if (fuzz->seeds != NULL) {
+        arguments_add(arguments, &count, fuzz->seeds);
+    }
+    error = engine_start(&fuzz->engines[index], arguments);
+    for (size_t i = 0; i < count; i++) {
+        free(arguments[i]);
+    }
+    if (error != 0) {
+        fprintf(stderr, "lastbyte fuzz: cannot start %s: %s\n", fuzz->binary_found,
+                uv_strerror(error));
+    }
+    return error == 0;
+}
+
+/* Ends the loop once no engine runs. */
+static void fuzz_end_if_idle(struct fuzz *fuzz)
+{
+    for (uint64_t i = 0; i < fuzz->jobs; i++) {
+        if (fuzz->engines[i].is_running) {
+            return;
+        }
+    }
+    if (!uv_is_closing((uv_handle_t *)&fuzz->timer)) {
+        uv_close((uv_handle_t *)&fuzz->timer, NULL);
+        uv_close((uv_handle_t *)&fuzz->signals[0], NULL);
+        uv_close((uv_handle_t *)&fuzz->signals[1], NULL);
+    }
+}
+
+static void on_exit_engine(void *context, struct engine *engine, int status)
+{
+    struct fuzz *fuzz = context;
+    bool is_found = engine->artifact_count > 0;
+
+    if (!is_found && status != 0 && !fuzz->is_interrupted && status != FUZZ_INTERRUPTED &&
+        fuzz->finding_count == 0 && fuzz->code == EXIT_AS_EXPECTED) {
+        fprintf(stderr, "%slastbyte fuzz: the engine ended with code %d: %s\n",
+                fuzz->is_terminal ? "\n" : "", status, engine->last_line);
+        fuzz->code = EXIT_RIG;
+    }
+    if (is_found && fuzz->is_keep_going && !fuzz->is_interrupted &&
+        fuzz_elapsed(fuzz) < fuzz->seconds) {
+        if (fuzz_start_engine(fuzz, (uint64_t)(engine - fuzz->engines))) {
+            return;
+        }
+        fuzz->code = EXIT_RIG; /* and on_exit comes once more */
+    }
+    if (is_found && !fuzz->is_keep_going) {
+        for (uint64_t i = 0; i < fuzz->jobs; i++) {
+            engine_stop(&fuzz->engines[i], false);
+        }
+    }
+    fuzz_end_if_idle(fuzz);
+}
+
+static bool fuzz_open_logs(struct fuzz *fuzz)
+{
+    for (uint64_t i = 0; i < fuzz->jobs; i++) {
+        const struct engine_events events = {
+            .on_artifact = on_artifact, .on_exit = on_exit_engine, .context = fuzz};
+        char name[32];
+        char *path;
+
+        snprintf(name, sizeof(name), "engine-%" PRIu64 ".log", i + 1);
+        path = files_join(fuzz->out, name);
+        fuzz->logs[i] = fopen(path, "ab");
+        if (fuzz->logs[i] == NULL) {
+            fprintf(stderr, "lastbyte fuzz: cannot write %s\n", path);
+            free(path);
+            return false;
+        }
+        free(path);
+        engine_init(&fuzz->engines[i], &fuzz->loop, fuzz->logs[i], &events);
+    }
+    return true;
+}
+
+static void fuzz_watch_signals(struct fuzz *fuzz)
+{
+    const int numbers[2] = {SIGINT, SIGTERM};
+
+    for (int i = 0; i < 2; i++) {
+        (void)uv_signal_init(&fuzz->loop, &fuzz->signals[i]);
+        fuzz->signals[i].data = fuzz;
+        (void)uv_signal_start(&fuzz->signals[i], on_signal, numbers[i]);
+    }
+    (void)uv_timer_init(&fuzz->loop, &fuzz->timer);
+    fuzz->timer.data = fuzz;
+    (void)uv_timer_start(&fuzz->timer, on_tick, 1000, 1000);
+}
+
+/* Prints a path or word so that a shell takes it as one word. */
+static void print_word(const char *word)
+{
+    if (strpbrk(word, " \t'\"\\$&;()<>|*?[]#~`!") == NULL) {
+        printf("%s", word);
+        return;
+    }
+    printf("'");
+    for (; *word != '\0'; word++) {
+        if (*word == '\'') {
+            printf("'\\''");
+        } else {
+            printf("%c", *word);
+        }
+    }
+    printf("'");
+}
+
+/* Prints a finding and how to see it again; with others of the same line it is printed once. */
+static void fuzz_print_finding(const struct fuzz *fuzz, size_t index)
+{
+    const struct fuzz_finding *finding = &fuzz->findings[index];
+    size_t same = 0;
+
+    for (size_t i = 0; i < fuzz->finding_count; i++) {
+        bool is_same = strcmp(fuzz->findings[i].line, finding->line) == 0;
+
+        if (is_same && i < index) {
+            return;
+        }
+        same += is_same;
+    }
+    printf("FOUND  %s", finding->line);
+    if (same > 1) {
+        printf(" (%zu inputs, the first is shown)", same);
+    }
+    printf("\n  input      %s\n  reproduce: lastbyte replay ", finding->path);
+    print_word(finding->path);
+    printf("\n  sanitized: ");
+    print_word(fuzz->binary_found);
+    printf(" ");
+    print_word(finding->path);
+    printf("\n");
+}
+
+static void fuzz_print_summary(const struct fuzz *fuzz)
+{
+    printf("%s", fuzz->is_terminal ? "\r\x1b[K" : "");
+    if (fuzz->is_interrupted) {
+        printf("interrupted; nothing is lost\n");
+    }
+    fuzz_print_progress(fuzz);
+    printf("\n");
+    for (size_t i = 0; i < fuzz->finding_count; i++) {
+        fuzz_print_finding(fuzz, i);
+    }
+    if (fuzz->finding_count == 0 && fuzz->code == EXIT_AS_EXPECTED) {
+        printf("nothing found; the corpus is in %s\n", fuzz->corpus);
+    }
+}
+
+static enum exit_code fuzz_run(struct fuzz *fuzz)
+{
+    fuzz->engines = tool_alloc(fuzz->jobs * sizeof(*fuzz->engines));
+    fuzz->is_terminal = isatty(STDOUT_FILENO) == 1;
+    if (uv_loop_init(&fuzz->loop) != 0) {
+        fprintf(stderr, "lastbyte fuzz: no event loop\n");
+        return EXIT_RIG;
+    }
+    if (fuzz_open_logs(fuzz)) {
+        fuzz->start_ns = uv_hrtime();
+        fuzz_watch_signals(fuzz);
+        for (uint64_t i = 0; i < fuzz->jobs && fuzz->code == EXIT_AS_EXPECTED; i++) {
+            if (!fuzz_start_engine(fuzz, i)) {
+                fuzz->code = EXIT_RIG;
+            }
+        }
+        fuzz_end_if_idle(fuzz);
+        (void)uv_run(&fuzz->loop, UV_RUN_DEFAULT);
+        fuzz_print_summary(fuzz);
+    } else {
+        fuzz->code = EXIT_RIG;
+    }
+    (void)uv_loop_close(&fuzz->loop);
+    for (uint64_t i = 0; i < fuzz->jobs; i++) {
+        if (fuzz->logs[i] != NULL) {
+            fclose(fuzz->logs[i]);
+        }
+    }
+    return command_worse(fuzz->code, fuzz->finding_count > 0 ? EXIT_UNEXPECTED : EXIT_AS_EXPECTED);
+}
+
+/* Gives the engine's file beside this program, or in the folders where the presets build it. */
+static char *fuzz_find_binary(const char *target)
+{
+    static const char *const folders[] = {".", "fuzz", "../fuzz", "build/fuzz"};
+    char self[4096];
+    size_t size = sizeof(self);
+
+    if (uv_exepath(self, &size) != 0 || strrchr(self, '/') == NULL) {
+        return NULL;
+    }
+    *strrchr(self, '/') = '\0';
+    for (size_t i = 0; i < sizeof(folders) / sizeof(folders[0]); i++) {
+        char *folder = files_join(self, folders[i]);
+        char name[64];
+        char *path;
+
+        snprintf(name, sizeof(name), "fuzz_%s", target);
+        path = files_join(folder, name);
+        free(folder);
+        if (access(path, X_OK) == 0) {
+            bool is_plain = strchr(files_short(path), '/') == NULL;
+            char *shown = tool_copy(is_plain ? path : files_short(path));
+
+            free(path);
+            return shown;
+        }
+        free(path);
+    }
+    return NULL;
+}
+
+/* Finds the engine, the seeds and the dictionary, and makes the folders. */
+static enum exit_code fuzz_prepare(struct fuzz *fuzz)
+{
+    char name[96];
+
+    if (fuzz->binary == NULL) {
+        fuzz->binary_found = fuzz_find_binary(fuzz->target);
+    } else if (strchr(fuzz->binary, '/') != NULL) {
+        fuzz->binary_found = tool_copy(fuzz->binary);
+    } else {
+        fuzz->binary_found = files_join(".", fuzz->binary);
+    }
+    if (fuzz->binary_found == NULL || access(fuzz->binary_found, X_OK) != 0) {
+        fprintf(stderr,
+                "lastbyte fuzz: no engine fuzz_%s found. Build one:\n"
+                "  cmake --preset fuzz && cmake --build build/fuzz --target fuzz_%s\n"
+                "or name it with --binary\n",
+                fuzz->target, fuzz->target);
+        return EXIT_USAGE;
+    }
+    if (fuzz->corpus == NULL) {
+        fuzz->corpus_made = files_join(fuzz->out, "corpus");
+        fuzz->corpus = fuzz->corpus_made;
+    }
+    if (!files_make_folder(fuzz->out) || !files_make_folder(fuzz->corpus)) {
+        fprintf(stderr, "lastbyte fuzz: cannot make the folders %s and %s\n", fuzz->out,
+                fuzz->corpus);
+        return EXIT_RIG;
+    }
+    if (fuzz->seeds != NULL && !files_is_folder(fuzz->seeds)) {
+        fprintf(stderr, "lastbyte fuzz: no folder of seeds at '%s'\n", fuzz->seeds);
+        return EXIT_USAGE;
+    }
+    snprintf(name, sizeof(name), "fuzz/%s.dict", fuzz->target);
+    fuzz->dictionary = files_join(LASTBYTE_SOURCE_DIR, name);
+    if (!files_is_file(fuzz->dictionary)) {
+        free(fuzz->dictionary);
+        fuzz->dictionary = NULL;
+    }
+    return EXIT_AS_EXPECTED;
+}
+
+static void fuzz_free(struct fuzz *fuzz)
+{
+    for (size_t i = 0; i < fuzz->finding_count; i++) {
+        free(fuzz->findings[i].path);
+    }
+    free(fuzz->engines);
+    free(fuzz->binary_found);
+    free(fuzz->corpus_made);
+    free(fuzz->dictionary);
+    free(fuzz);
+}
+
+/* The seeds in the sources, unless others are named: every input of corpus/TARGET. */
+static char *fuzz_default_seeds(const char *target)
+{
+    char *folder = files_join(LASTBYTE_SOURCE_DIR "/corpus", target);
+
+    if (!files_is_folder(folder)) {
+        free(folder);
+        folder = NULL;
+    }
+    return folder;
+}
+
+static enum exit_code fuzz_campaign(struct fuzz *fuzz)
+{
+    char *seeds = fuzz->seeds == NULL ? fuzz_default_seeds(fuzz->target) : NULL;
+    enum exit_code code;
+
+    if (seeds != NULL) {
+        fuzz->seeds = seeds;
+    }
+    code = fuzz_prepare(fuzz);
+    if (code == EXIT_AS_EXPECTED) {
+        code = fuzz_run(fuzz);
+    }
+    free(seeds);
+    return code;
+}
+
+enum exit_code command_fuzz(int argc, char **argv)
+{
+    struct fuzz *fuzz = tool_alloc(sizeof(*fuzz));
+    const struct option_row rows[] = {
+        OPTIONS_DURATION(0, "time", &fuzz->seconds, "how long: 90s, 15m, 2h (60s)"),
+        OPTIONS_TEXT(0, "target", "NAME", &fuzz->target, "the fuzz target (lifecycle)"),
+        OPTIONS_TEXT(0, "out", "DIR", &fuzz->out, "where findings and logs go (fuzz-out)"),
+        OPTIONS_TEXT(0, "corpus", "DIR", &fuzz->corpus,
+                     "the growing corpus, read and written (OUT/corpus)"),
+        OPTIONS_TEXT(0, "seeds", "DIR", &fuzz->seeds, "inputs to start from (corpus/TARGET)"),
+        OPTIONS_TEXT(0, "binary", "FILE", &fuzz->binary, "the engine (fuzz_TARGET, as built)"),
+        OPTIONS_NUMBER(0, "jobs", "N", &fuzz->jobs, 1, FUZZ_JOBS_MAX, "engines at once (1)"),
+        OPTIONS_NUMBER(0, "seed", "N", &fuzz->seed, 1, UINT32_MAX / 2,
+                       "seed of the engine's random choices"),
+        OPTIONS_FLAG(0, "keep-going", &fuzz->is_keep_going,
+                     "start the engine again after a finding, until the time is up"),
+        OPTIONS_LAST,
+    };
+    const struct options options = {
+        .command = "fuzz",
+        .arguments = "",
+        .about =
+            "Hunts for broken rules with libFuzzer, and says what was found, where it is kept\n"
+            "and how to see it again. Ctrl-C ends a campaign early and loses nothing.",
+        .rows = rows,
+    };
+    enum exit_code code = EXIT_USAGE;
+    int count = 0;
+
+    fuzz->target = "lifecycle";
+    fuzz->out = "fuzz-out";
+    fuzz->seconds = 60;
+    fuzz->jobs = 1;
+    fuzz->seed = FUZZ_SEED_NONE;
+    switch (options_parse(&options, argc, argv, &count)) {
+    case OPTIONS_HELP:
+        code = EXIT_AS_EXPECTED;
+        break;
+    case OPTIONS_WRONG:
+        break;
+    case OPTIONS_OK:
+        code = fuzz_campaign(fuzz);
+        break;
+    }
+    fuzz_free(fuzz);
+    return code;
+}

@@ -1,0 +1,189 @@
+/*
+ * `lastbyte list`: what there is. Cases, one line each; or the rules that they cite, with the
+ * number of cases that cite each.
+ */
+#include "core/assert.h"
+#include "options.h"
+#include "select.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define LIST_RULE_MAX 64 /* bytes of a rule's name, the NUL included */
+#define LIST_COLUMN_MAX 24
+
+/* One citation of a rule by a case. */
+struct citation {
+    char rule[LIST_RULE_MAX];
+};
+
+struct list {
+    const char *folder;
+    struct lb_case c;
+    struct citation *citations;
+    size_t citation_count;
+    size_t citation_capacity;
+};
+
+static const char *level_word(enum lb_level level)
+{
+    switch (level) {
+    case LB_LEVEL_MUST:
+        return "MUST";
+    case LB_LEVEL_SHOULD:
+        return "SHOULD";
+    case LB_LEVEL_MAY:
+        return "MAY";
+    case LB_LEVEL_HOUSE:
+        return "HOUSE";
+    }
+    LB_ASSERT(false);
+    return "";
+}
+
+/* The name of the rule that a `spec` line cites: "R3" for our own, "RFC9112 9.3" for others. */
+static void rule_name(const struct lb_case_spec *spec, char ret_name[LIST_RULE_MAX])
+{
+    bool is_house = spec->document.size == 8 && memcmp(spec->document.bytes, "LASTBYTE", 8) == 0;
+
+    if (is_house) {
+        snprintf(ret_name, LIST_RULE_MAX, "%.*s", (int)spec->section.size, spec->section.bytes);
+    } else {
+        snprintf(ret_name, LIST_RULE_MAX, "%.*s %.*s", (int)spec->document.size,
+                 spec->document.bytes, (int)spec->section.size, spec->section.bytes);
+    }
+}
+
+static void list_case(const struct lb_case *c)
+{
+    char rules[LIST_COLUMN_MAX * 4] = "";
+    size_t used = 0;
+
+    for (uint32_t i = 0; i < c->spec_count && used < sizeof(rules); i++) {
+        char name[LIST_RULE_MAX];
+
+        rule_name(&c->specs[i], name);
+        used +=
+            (size_t)snprintf(rules + used, sizeof(rules) - used, "%s%s", i > 0 ? "," : "", name);
+    }
+    printf("%-40s %-12s %-6s %-24s %.*s\n", c->id, c->area, level_word(c->level), rules,
+           (int)c->title.size, c->title.bytes);
+}
+
+static void list_add_citation(struct list *list, const char *rule)
+{
+    if (list->citation_count == list->citation_capacity) {
+        size_t capacity = list->citation_capacity * 2 + 64;
+        struct citation *citations = tool_alloc(capacity * sizeof(*citations));
+
+        if (list->citation_count > 0) {
+            memcpy(citations, list->citations, list->citation_count * sizeof(*citations));
+        }
+        free(list->citations);
+        list->citations = citations;
+        list->citation_capacity = capacity;
+    }
+    LB_ASSERT(list->citation_count < list->citation_capacity);
+    snprintf(list->citations[list->citation_count].rule, LIST_RULE_MAX, "%s", rule);
+    list->citation_count++;
+}
+
+/* Adds each rule that the case cites, once. */
+static void list_add_case(struct list *list, const struct lb_case *c)
+{
+    size_t first = list->citation_count;
+
+    for (uint32_t i = 0; i < c->spec_count; i++) {
+        char name[LIST_RULE_MAX];
+        bool is_known = false;
+
+        rule_name(&c->specs[i], name);
+        for (size_t k = first; k < list->citation_count && !is_known; k++) {
+            is_known = strcmp(list->citations[k].rule, name) == 0;
+        }
+        if (!is_known) {
+            list_add_citation(list, name);
+        }
+    }
+}
+
+/* Orders words by letters and by the value of numbers: E9 before E10. */
+static int rule_compare(const void *a, const void *b)
+{
+    return strverscmp(((const struct citation *)a)->rule, ((const struct citation *)b)->rule);
+}
+
+static void list_rules(struct list *list)
+{
+    if (list->citation_count > 1) {
+        qsort(list->citations, list->citation_count, sizeof(list->citations[0]), rule_compare);
+    }
+    for (size_t i = 0; i < list->citation_count;) {
+        const char *rule = list->citations[i].rule;
+        size_t count = 0;
+
+        for (; i < list->citation_count && strcmp(list->citations[i].rule, rule) == 0; i++) {
+            count++;
+        }
+        printf("%-20s %zu\n", rule, count);
+    }
+}
+
+static enum exit_code list_run(struct list *list, bool is_rules)
+{
+    struct paths paths = {0};
+    enum exit_code code = select_cases("list", list->folder, NULL, 0, &paths);
+
+    select_case_init(&list->c);
+    for (size_t i = 0; i < paths.count && code != EXIT_RIG; i++) {
+        if (!select_load(paths.items[i], &list->c)) {
+            code = command_worse(code, EXIT_USAGE);
+        } else if (is_rules) {
+            list_add_case(list, &list->c);
+        } else {
+            list_case(&list->c);
+        }
+        lb_case_clear(&list->c);
+    }
+    if (is_rules) {
+        list_rules(list);
+    }
+    lb_case_deinit(&list->c);
+    free(list->citations);
+    paths_deinit(&paths);
+    return code;
+}
+
+enum exit_code command_list(int argc, char **argv)
+{
+    struct list list = {.folder = SELECT_FOLDER};
+    const struct option_row rows[] = {
+        OPTIONS_TEXT(0, "cases", "DIR", &list.folder, "where the cases are"),
+        OPTIONS_LAST,
+    };
+    const struct options options = {
+        .command = "list",
+        .arguments = "[cases|rules]",
+        .about = "Lists cases with id, area, level, rules and title; or the rules with the number\n"
+                 "of cases that cite each.",
+        .rows = rows,
+    };
+    int count = 0;
+
+    switch (options_parse(&options, argc, argv, &count)) {
+    case OPTIONS_HELP:
+        return EXIT_AS_EXPECTED;
+    case OPTIONS_WRONG:
+        return EXIT_USAGE;
+    case OPTIONS_OK:
+        break;
+    }
+    if (count > 1 ||
+        (count == 1 && strcmp(argv[0], "cases") != 0 && strcmp(argv[0], "rules") != 0)) {
+        fprintf(stderr, "lastbyte list: takes `cases` or `rules`, found '%s'\n", argv[count - 1]);
+        return EXIT_USAGE;
+    }
+    return list_run(&list, count == 1 && strcmp(argv[0], "rules") == 0);
+}

@@ -1,0 +1,125 @@
+/*
+ * The command `lastbyte`: finds the subcommand in a table and runs it. Whatever it does is in the
+ * file named after it.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "command.h"
+
+struct command {
+    const char *name;
+    command_fn *run;
+    const char *about;
+};
+
+static const struct command commands[] = {
+    {"check", command_check, "run conformance cases and judge them"},
+    {"run", command_run, "run one case once, with its whole trace"},
+    {"list", command_list, "list cases, or rules and how many cases each has"},
+    {"format", command_format, "print cases in their canonical form"},
+    {"fuzz", command_fuzz, "hunt for broken rules with libFuzzer"},
+    {"replay", command_replay, "run fuzz inputs again and say what they show"},
+    {"encode", command_encode, "turn cases into bytes for fuzzers"},
+    {"decode", command_decode, "turn bytes into a case"},
+};
+
+#define COMMAND_COUNT (sizeof(commands) / sizeof(commands[0]))
+
+static int rank(enum exit_code code)
+{
+    switch (code) {
+    case EXIT_AS_EXPECTED:
+        return 0;
+    case EXIT_ALL_SKIPPED:
+        return 1;
+    case EXIT_USAGE:
+        return 2;
+    case EXIT_UNEXPECTED:
+        return 3;
+    case EXIT_NONDETERMINISM:
+        return 4;
+    case EXIT_RIG:
+        return 5;
+    }
+    return 5;
+}
+
+enum exit_code command_worse(enum exit_code a, enum exit_code b)
+{
+    return rank(a) >= rank(b) ? a : b;
+}
+
+static const struct command *command_find(const char *name)
+{
+    for (size_t i = 0; i < COMMAND_COUNT; i++) {
+        if (strcmp(commands[i].name, name) == 0) {
+            return &commands[i];
+        }
+    }
+    return NULL;
+}
+
+static void print_help(FILE *file)
+{
+    fprintf(file, "usage: lastbyte COMMAND [options] [arguments]\n\n"
+                  "Conformance and fuzzing for the life of an HTTP/1.1 response body.\n\n"
+                  "commands:\n");
+    for (size_t i = 0; i < COMMAND_COUNT; i++) {
+        fprintf(file, "  %-8s %s\n", commands[i].name, commands[i].about);
+    }
+    fprintf(file,
+            "\nlastbyte COMMAND --help says more about one of them.\n\n"
+            "exit codes: 0 as expected, 1 an unexpected result, 2 usage, bad input or nothing\n"
+            "selected, 3 the rig failed, 4 nondeterminism seen, 77 everything skipped\n");
+}
+
+static enum exit_code help(int argc, char **argv)
+{
+    char help_option[] = "--help";
+    char *words[2];
+    const struct command *command;
+
+    if (argc < 3) {
+        print_help(stdout);
+        return EXIT_AS_EXPECTED;
+    }
+    command = command_find(argv[2]);
+    if (command == NULL) {
+        fprintf(stderr, "lastbyte: unknown command '%s'\nSee: lastbyte --help\n", argv[2]);
+        return EXIT_USAGE;
+    }
+    words[0] = argv[2];
+    words[1] = help_option;
+    return command->run(2, words);
+}
+
+int main(int argc, char **argv)
+{
+    const struct command *command;
+    enum exit_code code;
+
+    if (argc < 2) {
+        print_help(stderr);
+        return EXIT_USAGE;
+    }
+    if (strcmp(argv[1], "--version") == 0) {
+        printf("lastbyte %s\n", LASTBYTE_VERSION);
+        return EXIT_AS_EXPECTED;
+    }
+    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 ||
+        strcmp(argv[1], "help") == 0) {
+        return (int)help(argc, argv);
+    }
+    command = command_find(argv[1]);
+    if (command == NULL) {
+        fprintf(stderr, "lastbyte: unknown command '%s'\nSee: lastbyte --help\n", argv[1]);
+        return EXIT_USAGE;
+    }
+    code = command->run(argc - 1, argv + 1);
+    if (fflush(stdout) != 0 || ferror(stdout)) {
+        fprintf(stderr, "lastbyte: could not write to standard output\n");
+        code = command_worse(code, EXIT_RIG);
+    }
+    return (int)code;
+}

@@ -1,0 +1,190 @@
+/*
+ * `lastbyte replay`: inputs of a fuzzer again, one run each, judged by the rules that hold for
+ * every case. An input is bytes, or a case file, which then runs once as it is written.
+ */
+#include "codec.h"
+#include "core/assert.h"
+#include "options.h"
+#include "report.h"
+#include "select.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct replay {
+    bool is_verbose;
+    bool is_quiet;
+    struct lb_runner *runner;
+    struct lb_case c;
+    struct lb_result result;
+    uint64_t counts[LB_VERDICT_COUNT];
+};
+
+/* Makes the case of an input; false with a message if the file is none. */
+static bool replay_load(struct replay *replay, const char *path)
+{
+    char *bytes = NULL;
+    size_t size = 0;
+
+    if (files_has_suffix(path, ".case")) {
+        return select_load(path, &replay->c);
+    }
+    if (!files_read(path, &bytes, &size)) {
+        fprintf(stderr, "lastbyte replay: cannot read %s: %s\n", path, strerror(errno));
+        return false;
+    }
+    lb_codec_decode((const uint8_t *)bytes, size, &replay->c);
+    free(bytes);
+    return true;
+}
+
+static void replay_print_case(const struct lb_case *c)
+{
+    char *text = NULL;
+    size_t size = 0;
+
+    lb_case_print(c, &text, &size);
+    fwrite(text, 1, size, stdout);
+    printf("\n");
+    free(text);
+}
+
+/* Whether a run is an unexpected result. Of decoded cases only broken rules are, as in the fuzz
+ * targets: nobody wrote their scripts down to fit the conversation. */
+static bool replay_is_bad(const struct lb_result *result, bool is_text)
+{
+    return result->finding_count > 0 || (is_text && report_is_bad(result->verdict));
+}
+
+static void replay_report(const struct replay *replay, const char *path, bool is_alone)
+{
+    const struct lb_result *result = &replay->result;
+    bool is_text = files_has_suffix(path, ".case");
+    bool is_bad = replay_is_bad(result, is_text);
+
+    if (replay->is_verbose || (!replay->is_quiet && (is_alone || is_bad))) {
+        replay_print_case(&replay->c);
+    }
+    if (!is_bad && !is_alone && !replay->is_verbose) {
+        return;
+    }
+    report_verdict(result->verdict);
+    printf("%s\n", path);
+    report_details(is_text ? path : NULL, &replay->c, result);
+    if (is_bad) {
+        printf("  reproduce: lastbyte replay %s\n", path);
+    }
+}
+
+static enum exit_code replay_input(struct replay *replay, const char *path, bool is_alone)
+{
+    struct lb_variant variant = {.name = "own"};
+    enum exit_code code = EXIT_USAGE;
+
+    if (replay_load(replay, path)) {
+        variant.slice = replay->c.slice_count > 0 ? replay->c.slices[0] : 0;
+        report_running(path, NULL);
+        lb_runner_run(replay->runner, &replay->c, &variant, NULL, &replay->result);
+        report_running(NULL, NULL);
+        LB_ASSERT((unsigned)replay->result.verdict < LB_VERDICT_COUNT);
+        replay->counts[replay->result.verdict]++;
+        replay_report(replay, path, is_alone);
+        code = replay_is_bad(&replay->result, files_has_suffix(path, ".case")) ? EXIT_UNEXPECTED
+                                                                               : EXIT_AS_EXPECTED;
+    }
+    lb_case_clear(&replay->c);
+    return code;
+}
+
+static void replay_summary(const struct replay *replay)
+{
+    uint64_t total = 0;
+
+    for (size_t i = 0; i < LB_VERDICT_COUNT; i++) {
+        total += replay->counts[i];
+    }
+    printf("%" PRIu64 " inputs", total);
+    for (size_t i = 0; i < LB_VERDICT_COUNT; i++) {
+        if (replay->counts[i] > 0) {
+            printf(", %" PRIu64 " %s", replay->counts[i], lb_verdict_word((enum lb_verdict)i));
+        }
+    }
+    printf("\n");
+}
+
+static enum exit_code replay_run(struct replay *replay, const struct paths *paths)
+{
+    enum exit_code code = EXIT_AS_EXPECTED;
+
+    if (lb_runner_new(&replay->runner) != LB_OK) {
+        fprintf(stderr, "lastbyte replay: no runner could be made\n");
+        return EXIT_RIG;
+    }
+    select_case_init(&replay->c);
+    for (size_t i = 0; i < paths->count; i++) {
+        code = command_worse(code, replay_input(replay, paths->items[i], paths->count == 1));
+    }
+    if (paths->count > 1) {
+        replay_summary(replay);
+    }
+    lb_case_deinit(&replay->c);
+    lb_runner_free(&replay->runner);
+    return code;
+}
+
+/* Gathers the inputs that the arguments name. */
+static enum exit_code replay_gather(char **arguments, int count, struct paths *ret_paths)
+{
+    for (int i = 0; i < count; i++) {
+        if (!files_gather(arguments[i], "", ret_paths)) {
+            fprintf(stderr, "lastbyte replay: no file or folder is called '%s'\n", arguments[i]);
+            return EXIT_USAGE;
+        }
+    }
+    if (ret_paths->count == 0) {
+        fprintf(stderr, "lastbyte replay: nothing selected\n");
+        return EXIT_USAGE;
+    }
+    return EXIT_AS_EXPECTED;
+}
+
+enum exit_code command_replay(int argc, char **argv)
+{
+    struct replay *replay = tool_alloc(sizeof(*replay));
+    const struct option_row rows[] = {
+        OPTIONS_FLAG('v', "verbose", &replay->is_verbose, "print every input as a case"),
+        OPTIONS_FLAG('q', "quiet", &replay->is_quiet, "print no input as a case"),
+        OPTIONS_LAST,
+    };
+    const struct options options = {
+        .command = "replay",
+        .arguments = "FILE|DIR...",
+        .about =
+            "Decodes inputs of a fuzzer, prints them as cases, runs them and judges them by the\n"
+            "rules that hold for every case. Case files run once, as they are written.",
+        .rows = rows,
+    };
+    struct paths paths = {0};
+    enum exit_code code = EXIT_USAGE;
+    int count = 0;
+
+    switch (options_parse(&options, argc, argv, &count)) {
+    case OPTIONS_HELP:
+        code = EXIT_AS_EXPECTED;
+        break;
+    case OPTIONS_WRONG:
+        break;
+    case OPTIONS_OK:
+        code = replay_gather(argv, count, &paths);
+        if (code == EXIT_AS_EXPECTED) {
+            code = replay_run(replay, &paths);
+        }
+        break;
+    }
+    paths_deinit(&paths);
+    free(replay);
+    return code;
+}

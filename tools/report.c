@@ -1,0 +1,193 @@
+/*
+ * Reports: see report.h. Everything goes to standard output, except the message of a failed
+ * assertion, which is the last thing that the process says.
+ */
+#include "report.h"
+
+#include "core/assert.h"
+#include "files.h"
+#include "options.h"
+#include "sim/net.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define REPORT_CONTEXT 1 /* lines of the case shown before and after the differing one */
+#define REPORT_LINE_MAX 512
+
+/* What runs now; the hook of a failed assertion has no argument to pass it. */
+static struct {
+    const char *path;
+    const struct lb_variant *variant;
+} running;
+
+void report_slice(uint32_t slice, char ret_text[REPORT_SLICE_MAX])
+{
+    if (slice == 0) {
+        snprintf(ret_text, REPORT_SLICE_MAX, "written");
+    } else if (slice == LB_NET_WHOLE) {
+        snprintf(ret_text, REPORT_SLICE_MAX, "whole");
+    } else {
+        snprintf(ret_text, REPORT_SLICE_MAX, "%" PRIu32, slice);
+    }
+}
+
+bool report_slice_parse(const char *text, uint32_t *ret_slice)
+{
+    uint64_t number = 0;
+
+    if (strcmp(text, "written") == 0) {
+        *ret_slice = 0;
+        return true;
+    }
+    if (strcmp(text, "whole") == 0) {
+        *ret_slice = LB_NET_WHOLE;
+        return true;
+    }
+    if (!options_number(text, 0, LB_NET_WHOLE - 1, &number)) {
+        return false;
+    }
+    *ret_slice = (uint32_t)number;
+    return true;
+}
+
+bool report_is_bad(enum lb_verdict verdict)
+{
+    switch (verdict) {
+    case LB_VERDICT_PASS:
+    case LB_VERDICT_NOTE:
+    case LB_VERDICT_SKIP:
+    case LB_VERDICT_WEAK:
+        return false;
+    case LB_VERDICT_BROKEN:
+    case LB_VERDICT_FAIL:
+    case LB_VERDICT_LEAK:
+    case LB_VERDICT_HANG:
+    case LB_VERDICT_CRASH:
+        return true;
+    }
+    LB_ASSERT(false);
+    return true;
+}
+
+static const char *verdict_colour(enum lb_verdict verdict)
+{
+    if (report_is_bad(verdict)) {
+        return "\x1b[1;31m";
+    }
+    return verdict == LB_VERDICT_PASS ? "\x1b[32m" : "\x1b[33m";
+}
+
+void report_verdict(enum lb_verdict verdict)
+{
+    bool is_terminal = isatty(STDOUT_FILENO) == 1;
+
+    printf("%s%-6s%s ", is_terminal ? verdict_colour(verdict) : "", lb_verdict_word(verdict),
+           is_terminal ? "\x1b[0m" : "");
+}
+
+/* Prints lines `first` to `last` of a text, the one at `place` marked. */
+static void print_lines(const char *text, uint32_t first, uint32_t last, uint32_t place)
+{
+    uint32_t number = 1;
+
+    LB_ASSERT(first <= place);
+    LB_ASSERT(place <= last);
+    while (*text != '\0' && number <= last) {
+        size_t size = strcspn(text, "\n");
+
+        if (number >= first) {
+            printf("  %s %4" PRIu32 " | %.*s\n", number == place ? ">" : " ", number, (int)size,
+                   text);
+        }
+        text += size + (text[size] == '\n');
+        number++;
+    }
+}
+
+static void print_difference(const char *path, const struct lb_case *c,
+                             const struct lb_result *result)
+{
+    const struct lb_line *line = result->line;
+    char *text = NULL;
+    size_t size = 0;
+
+    if (path != NULL && line->place > 0) {
+        printf("  %s:%" PRIu32 ":\n", path, line->place);
+    }
+    printf("    expected  %s\n    actual    %s\n", result->expected, result->actual);
+    if (path != NULL && line->place > 0 && files_read(path, &text, &size)) {
+        uint32_t first = line->place > REPORT_CONTEXT ? line->place - REPORT_CONTEXT : 1;
+
+        print_lines(text, first, line->place + REPORT_CONTEXT, line->place);
+        free(text);
+    } else {
+        char printed[REPORT_LINE_MAX];
+
+        lb_line_print(c, line, printed, sizeof(printed));
+        printf("  >      | %s\n", printed);
+    }
+}
+
+void report_details(const char *path, const struct lb_case *c, const struct lb_result *result)
+{
+    LB_ASSERT(c != NULL);
+    LB_ASSERT(result->finding_count <= LB_FINDINGS_MAX);
+    if (result->line != NULL) {
+        print_difference(path, c, result);
+    }
+    for (uint32_t i = 0; i < result->finding_count; i++) {
+        const struct lb_finding *finding = &result->findings[i];
+
+        printf("  broken rule %s @ %s: %s\n", finding->rule, finding->context, finding->detail);
+    }
+    if (result->stale_position > 0) {
+        printf("  departure %" PRIu32 " of the schedule is stale: it never took effect\n",
+               result->stale_position);
+    }
+    if (result->profile[0] != '\0') {
+        printf("  workers left:\n");
+        for (const char *line = result->profile; *line != '\0';) {
+            size_t size = strcspn(line, "\n");
+
+            printf("    %.*s\n", (int)size, line);
+            line += size + (line[size] == '\n');
+        }
+    }
+}
+
+static void print_reproduce(FILE *file, const char *path, const struct lb_variant *variant)
+{
+    char slice[REPORT_SLICE_MAX];
+
+    report_slice(variant->slice, slice);
+    fprintf(file, "  reproduce: lastbyte run %s --slice %s --schedule %s\n", path, slice,
+            variant->name);
+}
+
+void report_reproduce(const char *path, const struct lb_variant *variant)
+{
+    print_reproduce(stdout, path, variant);
+}
+
+static void on_assertion(const char *file, int line, const char *expression)
+{
+    fflush(stdout);
+    fprintf(stderr, "%s:%d: assertion failed: %s\n", file, line, expression);
+    if (running.path != NULL) {
+        fprintf(stderr, "CRASH  while running %s\n", running.path);
+        if (running.variant != NULL) {
+            print_reproduce(stderr, running.path, running.variant);
+        }
+    }
+}
+
+void report_running(const char *path, const struct lb_variant *variant)
+{
+    running.path = path;
+    running.variant = variant;
+    lb_assert_hook = on_assertion;
+}

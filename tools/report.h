@@ -1,0 +1,40 @@
+/*
+ * Reports: how a verdict is told to a person, the same in every command.
+ */
+#ifndef LASTBYTE_TOOLS_REPORT_H
+#define LASTBYTE_TOOLS_REPORT_H
+
+#include "command.h"
+#include "run.h"
+
+#define REPORT_SLICE_MAX 16 /* bytes of a slice as text, the NUL included */
+
+/* report_slice: a slice as options and reports spell it: "written", "whole", or a number. */
+void report_slice(uint32_t slice, char ret_text[REPORT_SLICE_MAX]);
+
+/* report_slice_parse: the slice that report_slice spells so; false if there is none. */
+bool report_slice_parse(const char *text, uint32_t *ret_slice);
+
+/* report_verdict: prints the word of a verdict in a column, in colour on a terminal. */
+void report_verdict(enum lb_verdict verdict);
+
+/* report_is_bad: whether a verdict is an unexpected result. */
+bool report_is_bad(enum lb_verdict verdict);
+
+/*
+ * report_details: prints what a person needs of a bad run: the first differing line with the text
+ * of the case around it, the broken rules, the workers left. `path` is the case's file, or NULL
+ * where it has none.
+ */
+void report_details(const char *path, const struct lb_case *c, const struct lb_result *result);
+
+/* report_reproduce: prints the line that runs one variant of a case again. */
+void report_reproduce(const char *path, const struct lb_variant *variant);
+
+/*
+ * report_running: names what is running now, for the message of a failed assertion. `variant` may
+ * be NULL. Both are kept until the next call; NULL says that nothing runs.
+ */
+void report_running(const char *path, const struct lb_variant *variant);
+
+#endif

@@ -1,0 +1,221 @@
+/*
+ * `lastbyte run`: one variant of one case, with its whole trace. It runs twice, because a trace
+ * that does not come out the same twice explains nothing: exit code 4.
+ */
+#include "run.h"
+
+#include "core/assert.h"
+#include "options.h"
+#include "report.h"
+#include "select.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define RUN_INDEX_MAX 1000000
+
+struct run {
+    const char *folder;
+    const char *slice;    /* NULL: that of the variant */
+    const char *schedule; /* NULL: the case's first variant */
+    bool is_hash;
+    const char *path;
+    struct lb_case c;
+    struct lb_variant variant;
+};
+
+static void run_print_trace(void *context, const char *line)
+{
+    (void)context;
+    printf("%s\n", line);
+}
+
+/* Lists the schedules of a case, for a message. */
+static void run_print_schedules(const struct lb_case *c)
+{
+    struct lb_variant variant = {0};
+    uint32_t first_slice = 0;
+
+    fprintf(stderr, "Its schedules:");
+    for (uint32_t i = 0; lb_check_variant(c, i, &variant); i++) {
+        if (i == 0) {
+            first_slice = variant.slice;
+        }
+        if (variant.slice == first_slice) {
+            fprintf(stderr, " %s", variant.name);
+        }
+    }
+    fprintf(stderr, "\n");
+}
+
+/* Whether variant `index` is the one that --schedule and --slice ask for. */
+static bool run_is_wanted(const struct run *run, const struct lb_variant *variant, uint32_t index,
+                          bool is_any_slice)
+{
+    uint64_t number = 0;
+    uint32_t slice = 0;
+
+    if (run->schedule != NULL && options_number(run->schedule, 0, RUN_INDEX_MAX, &number)) {
+        return index == number;
+    }
+    if (run->slice != NULL && !is_any_slice && report_slice_parse(run->slice, &slice) &&
+        variant->slice != slice) {
+        return false;
+    }
+    return run->schedule == NULL || strcmp(run->schedule, variant->name) == 0;
+}
+
+/* Finds the variant; a slice that the case does not list is lawful and replaces the variant's. */
+static bool run_find_variant(struct run *run)
+{
+    for (int is_any_slice = 0; is_any_slice <= 1; is_any_slice++) {
+        for (uint32_t i = 0; lb_check_variant(&run->c, i, &run->variant); i++) {
+            if (!run_is_wanted(run, &run->variant, i, is_any_slice != 0)) {
+                continue;
+            }
+            if (run->slice != NULL) {
+                (void)report_slice_parse(run->slice, &run->variant.slice);
+            }
+            return true;
+        }
+    }
+    fprintf(stderr, "lastbyte run: %s has no schedule '%s'\n", run->path,
+            run->schedule != NULL ? run->schedule : "base");
+    run_print_schedules(&run->c);
+    return false;
+}
+
+static void run_print_outcome(const struct run *run, const struct lb_result *result)
+{
+    char slice[REPORT_SLICE_MAX];
+
+    report_slice(run->variant.slice, slice);
+    if (run->is_hash) {
+        printf("%s %s %s %016" PRIx64 "\n", run->c.id, slice, run->variant.name,
+               result->trace_hash);
+        return;
+    }
+    printf("\n");
+    report_verdict(result->verdict);
+    printf("%s: %.*s\n", run->c.id, (int)run->c.title.size, run->c.title.bytes);
+    report_details(run->path, &run->c, result);
+    printf("  slice %s, schedule %s: %" PRIu64 " steps, %" PRIu64 " switches, %" PRIu64
+           " decisions, %.3f s of virtual time\n",
+           slice, run->variant.name, result->steps, result->switches, result->decisions,
+           (double)result->time_ns / 1e9);
+    printf("  %" PRIu32 " requests, %" PRIu32 " responses, %" PRIu32 " connections, %" PRIu32
+           " reuses, trace hash %016" PRIx64 "\n",
+           result->requests_sent, result->responses, result->connections, result->reuses,
+           result->trace_hash);
+}
+
+static enum exit_code run_twice(struct run *run, struct lb_runner *runner)
+{
+    const struct lb_run_output output = {.trace = run_print_trace};
+    struct lb_result *results = tool_alloc(2 * sizeof(*results));
+    enum exit_code code = EXIT_AS_EXPECTED;
+
+    report_running(run->path, &run->variant);
+    lb_runner_run(runner, &run->c, &run->variant, run->is_hash ? NULL : &output, &results[0]);
+    lb_runner_run(runner, &run->c, &run->variant, NULL, &results[1]);
+    report_running(NULL, NULL);
+    run_print_outcome(run, &results[0]);
+    if (report_is_bad(results[0].verdict) && !run->is_hash) {
+        code = EXIT_UNEXPECTED;
+    } else if (results[0].verdict == LB_VERDICT_SKIP) {
+        code = EXIT_ALL_SKIPPED;
+    }
+    if (results[0].trace_hash != results[1].trace_hash ||
+        results[0].verdict != results[1].verdict) {
+        printf("  NONDETERMINISM: the second run gave %s and trace hash %016" PRIx64 "\n",
+               lb_verdict_word(results[1].verdict), results[1].trace_hash);
+        code = EXIT_NONDETERMINISM;
+    }
+    free(results);
+    return code;
+}
+
+static enum exit_code run_case(struct run *run)
+{
+    struct lb_runner *runner = NULL;
+    enum exit_code code = EXIT_USAGE;
+
+    select_case_init(&run->c);
+    if (select_load(run->path, &run->c) && run_find_variant(run)) {
+        if (lb_runner_new(&runner) != LB_OK) {
+            fprintf(stderr, "lastbyte run: no runner could be made\n");
+            code = EXIT_RIG;
+        } else {
+            code = run_twice(run, runner);
+            lb_runner_free(&runner);
+        }
+    }
+    lb_case_deinit(&run->c);
+    return code;
+}
+
+/* Whether the options and arguments name one case and a slice. */
+static bool run_is_clear(const struct run *run, int count)
+{
+    uint32_t slice = 0;
+
+    if (count != 1) {
+        fprintf(stderr, "lastbyte run: takes one case\nSee: lastbyte run --help\n");
+        return false;
+    }
+    if (run->slice != NULL && !report_slice_parse(run->slice, &slice)) {
+        fprintf(stderr, "lastbyte run: --slice is '%s', expected a number, whole or written\n",
+                run->slice);
+        return false;
+    }
+    return true;
+}
+
+enum exit_code command_run(int argc, char **argv)
+{
+    struct run run = {.folder = SELECT_FOLDER};
+    const struct option_row rows[] = {
+        OPTIONS_TEXT(0, "slice", "N", &run.slice,
+                     "bytes of a segment; `whole`: one segment; `written`: as the case says"),
+        OPTIONS_TEXT(0, "schedule", "NAME", &run.schedule,
+                     "the variant with this schedule, or with this index"),
+        OPTIONS_FLAG(0, "hash", &run.is_hash, "print only `id slice schedule hash`"),
+        OPTIONS_TEXT(0, "cases", "DIR", &run.folder, "where the cases are"),
+        OPTIONS_LAST,
+    };
+    const struct options options = {
+        .command = "run",
+        .arguments = "CASE",
+        .about = "Runs one variant of one case, prints its whole trace, the workers left and the\n"
+                 "verdict. The run is repeated and must give the same trace.",
+        .rows = rows,
+    };
+    struct paths paths = {0};
+    enum exit_code code;
+    int count = 0;
+
+    switch (options_parse(&options, argc, argv, &count)) {
+    case OPTIONS_HELP:
+        return EXIT_AS_EXPECTED;
+    case OPTIONS_WRONG:
+        return EXIT_USAGE;
+    case OPTIONS_OK:
+        break;
+    }
+    if (!run_is_clear(&run, count)) {
+        return EXIT_USAGE;
+    }
+    code = select_cases("run", run.folder, argv, count, &paths);
+    if (code == EXIT_AS_EXPECTED && paths.count != 1) {
+        fprintf(stderr, "lastbyte run: '%s' names %zu cases\n", argv[0], paths.count);
+        code = EXIT_USAGE;
+    }
+    if (code == EXIT_AS_EXPECTED) {
+        run.path = paths.items[0];
+        code = run_case(&run);
+    }
+    paths_deinit(&paths);
+    return code;
+}

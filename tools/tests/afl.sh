@@ -1,0 +1,46 @@
+#!/usr/bin/env bash
+# The lifecycle target builds and runs under AFL++: a few seconds over the seeds, no crash, no hang,
+# and almost always the same path for the same input (stability). Traces are the same always, which
+# other tests check; paths differ where memory that is kept between runs is used for the first time.
+set -euo pipefail
+. "$(dirname "$0")/lib.sh"
+binary_dir=$3
+
+if ! command -v afl-fuzz >/dev/null || ! command -v afl-clang-fast >/dev/null; then
+    echo "AFL++ is not installed (Debian: afl++)" >&2
+    exit 77
+fi
+need_cases
+
+unset AFL_USE_ASAN ASAN_OPTIONS
+cmake -S "$source_dir" -B "$binary_dir" -G Ninja -DCMAKE_C_COMPILER=afl-clang-fast \
+    -DLASTBYTE_ENGINE=afl -DCMAKE_BUILD_TYPE=None -DCMAKE_C_FLAGS="-O2 -g" >"$scratch/log" 2>&1 &&
+    AFL_QUIET=1 cmake --build "$binary_dir" --target fuzz_lifecycle >>"$scratch/log" 2>&1 || {
+    cat "$scratch/log" >&2
+    fail "the AFL++ build failed"
+    finish
+}
+
+mkdir "$scratch/seeds"
+if [ -d "$source_dir/corpus/lifecycle" ]; then
+    find "$source_dir/corpus/lifecycle" -type f -size -4k -print | sort | head -n 40 |
+        while read -r file; do cp "$file" "$scratch/seeds/"; done
+else
+    "$lastbyte" encode "$cases" -o "$scratch/seeds" 2>/dev/null || true
+fi
+rm -f "$scratch/seeds/MANIFEST.tsv"
+
+AFL_I_DONT_CARE_ABOUT_MISSING_CRASHES=1 AFL_SKIP_CPUFREQ=1 AFL_NO_UI=1 AFL_NO_AFFINITY=1 \
+    timeout 120 afl-fuzz -V 5 -t 2000 -i "$scratch/seeds" -o "$scratch/afl" -- \
+    "$binary_dir/fuzz_lifecycle" >"$scratch/out" 2>&1 || {
+    tail -n 40 "$scratch/out" >&2
+    fail "afl-fuzz did not run"
+    finish
+}
+stats=$scratch/afl/default/fuzzer_stats
+grep -E '^(execs_done|execs_per_sec|saved_crashes|saved_hangs|stability|corpus_count)' "$stats"
+[ "$(sed -n 's/^execs_done *: //p' "$stats")" -gt 100 ] || fail "it hardly ran"
+[ "$(sed -n 's/^saved_crashes *: //p' "$stats")" -eq 0 ] || fail "it found a crash"
+stability=$(sed -n 's/^stability *: \([0-9]*\).*/\1/p' "$stats")
+[ "$stability" -ge 95 ] || fail "the same input often takes another path"
+finish

@@ -1,0 +1,13 @@
+#!/usr/bin/env bash
+# Parsing and printing are exact inverses: printing a printed case changes no byte of it.
+set -euo pipefail
+. "$(dirname "$0")/lib.sh"
+need_cases
+
+cp -r "$cases" "$scratch/cases"
+expect 0 "$lastbyte" format --cases "$scratch/cases" --in-place
+expect 0 "$lastbyte" format --cases "$scratch/cases" --check
+"$lastbyte" list --cases "$cases" >"$scratch/before"
+"$lastbyte" list --cases "$scratch/cases" >"$scratch/after"
+cmp "$scratch/before" "$scratch/after" || fail "printing changed what cases say"
+finish

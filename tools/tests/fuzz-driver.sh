@@ -1,0 +1,73 @@
+#!/usr/bin/env bash
+# `lastbyte fuzz` against engines that are shell scripts: what it says of a campaign that finds nothing,
+# one that finds something, one that cannot start, and one that is interrupted.
+set -euo pipefail
+. "$(dirname "$0")/lib.sh"
+
+engine() {
+    { echo '#!/usr/bin/env bash'; cat; } >"$scratch/$1"
+    chmod +x "$scratch/$1"
+}
+
+engine quiet <<'SCRIPT'
+echo "$*" >"$(dirname "$0")/arguments"
+echo '#4 INITED cov: 100 ft: 120 corp: 4/99b exec/s: 0 rss: 30Mb' >&2
+echo '#65536 pulse  cov: 321 ft: 654 corp: 45/999b lim: 4096 exec/s: 32768 rss: 40Mb' >&2
+echo 'stat::number_of_executed_units: 70001' >&2
+SCRIPT
+expect 0 "$lastbyte" fuzz --binary "$scratch/quiet" --out "$scratch/o1" --time 5s --seed 3
+says '70001 executions'
+says 'coverage 321'
+says 'nothing found'
+for word in -max_total_time= -timeout=10 -rss_limit_mb=512 -max_len=4096 -seed=3; do
+    grep -q -- "$word" "$scratch/arguments" || fail "the engine was started without $word"
+done
+[ -d "$scratch/o1/corpus" ] || fail "there is no corpus folder"
+grep -q INITED "$scratch/o1/engine-1.log" || fail "the log is not kept"
+
+engine finder <<'SCRIPT'
+for word in "$@"; do
+    case $word in -artifact_prefix=*) prefix=${word#-artifact_prefix=} ;; esac
+done
+echo '#16 NEW cov: 9 ft: 9 corp: 3/5b lim: 4 exec/s: 0 rss: 30Mb' >&2
+echo 'ASSERTION FAILED: lastbyte R1 @ length/early-close' >&2
+echo '==7== ERROR: libFuzzer: deadly signal' >&2
+printf 'x' >"${prefix}crash-00aa"
+echo "artifact_prefix='$prefix'; Test unit written to ${prefix}crash-00aa" >&2
+exit 77
+SCRIPT
+expect 1 "$lastbyte" fuzz --binary "$scratch/finder" --out "$scratch/o2" --time 5s
+says 'FOUND  ASSERTION FAILED: lastbyte R1 @ length/early-close'
+says "reproduce: lastbyte replay $scratch/o2/crash-00aa"
+[ -f "$scratch/o2/crash-00aa" ] || fail "the input is not kept"
+
+# Going on ends when a start finds nothing new.
+expect 1 "$lastbyte" fuzz --binary "$scratch/finder" --out "$scratch/o3" --time 5s --keep-going
+says 'findings 1'
+
+engine broken <<'SCRIPT'
+echo 'something is missing' >&2
+exit 1
+SCRIPT
+expect 3 "$lastbyte" fuzz --binary "$scratch/broken" --out "$scratch/o4" --time 5s
+says 'the engine ended with code 1: something is missing'
+
+engine patient <<'SCRIPT'
+trap 'echo "==7== libFuzzer: run interrupted; exiting" >&2; exit 72' INT
+echo '#5 NEW cov: 7 ft: 8 corp: 1/2b exec/s: 0 rss: 30Mb' >&2
+touch "$(dirname "$0")/started"
+for _ in $(seq 200); do sleep 0.05; done
+SCRIPT
+"$lastbyte" fuzz --binary "$scratch/patient" --out "$scratch/o5" --time 60s >"$scratch/out" 2>&1 &
+campaign=$!
+for _ in $(seq 100); do
+    [ -e "$scratch/started" ] && break
+    sleep 0.05
+done
+kill -INT "$campaign"
+code=0
+wait "$campaign" || code=$?
+[ "$code" -eq 0 ] || fail "an interrupted campaign: exit code $code, expected 0"
+says 'interrupted; nothing is lost'
+says 'coverage 7'
+finish

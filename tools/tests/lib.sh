@@ -1,0 +1,46 @@
+# shellcheck shell=bash disable=SC2034
+# Shared by the shell tests; to be sourced with the test's arguments: LASTBYTE SOURCE_DIR. Sets
+# `lastbyte`, `source_dir`, `cases` and `scratch`, a folder that is removed at the end.
+
+lastbyte=$1
+source_dir=$2
+cases=$source_dir/conformance/cases
+scratch=$(mktemp -d)
+trap 'rm -rf "$scratch"' EXIT
+failures=0
+
+fail() {
+    printf 'FAIL: %s\n' "$*" >&2
+    failures=$((failures + 1))
+}
+
+finish() {
+    [ "$failures" -eq 0 ] || exit 1
+    exit 0
+}
+
+# expect CODE COMMAND...: runs it with its output in $scratch/out; fails on another exit code.
+expect() {
+    local wanted=$1 code=0
+    shift
+    "$@" >"$scratch/out" 2>&1 || code=$?
+    if [ "$code" -ne "$wanted" ]; then
+        fail "exit code $code, expected $wanted: $*"
+        head -n 40 "$scratch/out" >&2
+    fi
+}
+
+# says TEXT: the output of the last `expect` holds a line with TEXT.
+says() {
+    grep -qF -- "$1" "$scratch/out" || {
+        fail "the output does not say: $1"
+        head -n 40 "$scratch/out" >&2
+    }
+}
+
+need_cases() {
+    [ -n "$(find "$cases" -name '*.case' -print -quit)" ] || {
+        echo "no cases yet" >&2
+        exit 77
+    }
+}

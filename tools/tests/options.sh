@@ -1,0 +1,51 @@
+#!/usr/bin/env bash
+# The command line is strict, says what is wrong, and keeps its exit codes.
+set -euo pipefail
+. "$(dirname "$0")/lib.sh"
+
+expect 2 "$lastbyte"
+says 'usage: lastbyte COMMAND'
+expect 0 "$lastbyte" --version
+expect 0 "$lastbyte" --help
+expect 2 "$lastbyte" chekc
+says "unknown command 'chekc'"
+for command in check run list format fuzz replay encode decode; do
+    expect 0 "$lastbyte" "$command" --help
+    says "usage: lastbyte $command"
+    expect 2 "$lastbyte" "$command" --no-such-option
+    says "unknown option '--no-such-option'"
+    expect 0 "$lastbyte" help "$command"
+done
+
+expect 2 "$lastbyte" check --repeat
+says "a value is missing after '--repeat'"
+expect 2 "$lastbyte" check --repeat 0
+says 'expected a number from 1'
+expect 2 "$lastbyte" check --repeat=3x
+expect 2 "$lastbyte" check --rep 3
+says "unknown option '--rep'"
+expect 2 "$lastbyte" check --verbose=1
+says 'no value belongs to'
+expect 2 "$lastbyte" check --cases ''
+expect 2 "$lastbyte" check -- --verbose
+says "no file, folder or case is called '--verbose'"
+expect 2 "$lastbyte" check no-such-case
+says "no file, folder or case is called 'no-such-case'"
+expect 2 "$lastbyte" check --cases "$scratch/none"
+mkdir "$scratch/empty"
+expect 2 "$lastbyte" check --cases "$scratch/empty"
+says 'nothing selected'
+expect 2 "$lastbyte" run
+expect 2 "$lastbyte" run a b
+expect 2 "$lastbyte" run a --slice seven
+expect 2 "$lastbyte" list everything
+expect 2 "$lastbyte" encode
+expect 2 "$lastbyte" decode
+expect 2 "$lastbyte" decode "$scratch/none"
+expect 2 "$lastbyte" replay "$scratch/none"
+expect 2 "$lastbyte" fuzz --time forever
+expect 2 "$lastbyte" fuzz extra
+says 'takes no arguments'
+expect 2 "$lastbyte" fuzz --binary "$scratch/none" --out "$scratch/fuzz"
+says 'cmake --preset fuzz'
+finish

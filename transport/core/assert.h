@@ -1,0 +1,73 @@
+/*
+ * Assertions, on in every build, and marks.
+ *
+ * LB_ASSERT states what the program itself guarantees; a failure is a programmer's error and ends
+ * the process. LB_MAYBE documents that both values of a condition are expected. LB_SEEN counts that
+ * a place was reached, so that a campaign can list the places it never reached.
+ */
+#ifndef LASTBYTE_CORE_ASSERT_H
+#define LASTBYTE_CORE_ASSERT_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* What runs when an assertion fails; the process is aborted if it returns. */
+typedef void (*lb_assert_fn)(const char *file, int line, const char *expression);
+
+/*
+ * lb_assert_hook: called first when an assertion fails; never NULL. Initially it prints "FILE:LINE:
+ * assertion failed: EXPRESSION" to standard error. A tool replaces it to add what it was running;
+ * it is the only mutable global of the project.
+ */
+extern lb_assert_fn lb_assert_hook;
+
+/* lb_assert_fail: calls the hook, then abort(). Does not return. */
+__attribute__((noreturn, cold)) void lb_assert_fail(const char *file, int line,
+                                                    const char *expression);
+
+/* LB_ASSERT(x): x holds, in every build. x is evaluated once. */
+#define LB_ASSERT(x) (__builtin_expect(!!(x), 1) ? (void)0 : lb_assert_fail(__FILE__, __LINE__, #x))
+
+/* LB_UNREACHABLE("what"): control never comes here. */
+#define LB_UNREACHABLE(text) lb_assert_fail(__FILE__, __LINE__, "unreachable: " text)
+
+/* LB_MAYBE(x): x may hold or not; both happen. Not evaluated, but it has to compile. */
+#define LB_MAYBE(x) ((void)sizeof((x) ? 1 : 0))
+
+/* LB_STATIC_ASSERT(x, text): x holds at compile time. */
+#ifdef __cplusplus
+#define LB_STATIC_ASSERT(x, text) static_assert(x, text)
+#else
+#define LB_STATIC_ASSERT(x, text) _Static_assert(x, text)
+#endif
+
+/* One LB_SEEN in the program. */
+struct lb_mark {
+    const char *text;
+    const char *file;
+    int32_t line;
+    uint32_t count; /* how often it was reached; stays at its maximum */
+};
+
+/* LB_SEEN("mark"): counts that this place was reached. Costs one increment. */
+#define LB_SEEN(text)                                                                              \
+    do {                                                                                           \
+        static struct lb_mark lb_mark_here                                                         \
+            __attribute__((section("lb_marks"), used)) = {text, __FILE__, __LINE__, 0};            \
+        lb_mark_here.count += lb_mark_here.count != UINT32_MAX;                                    \
+    } while (0)
+
+/*
+ * lb_marks: the marks of the program (of the library, if it is a shared one), in link order.
+ * Returns a static array of *ret_count marks; NULL and 0 if there are none.
+ */
+const struct lb_mark *lb_marks(size_t *ret_count);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

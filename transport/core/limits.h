@@ -1,0 +1,16 @@
+/*
+ * Every bound of the transport that no option sets. Reaching one is a status, never a silent drop.
+ */
+#ifndef LASTBYTE_CORE_LIMITS_H
+#define LASTBYTE_CORE_LIMITS_H
+
+#define LBI_INPUT_SIZE 4096u   /* bytes of a connection's input buffer */
+#define LBI_HEAD_CAPACITY 512u /* first size of the storage for a response's fields */
+#define LBI_HOST_MAX 255u      /* bytes of a host's name (RFC 1035 section 2.3.4) */
+#define LBI_TARGET_MAX 8192u   /* bytes of a request target (RFC 9110 section 4.1: 8000) */
+#define LBI_OVERHEAD_PER_BYTE                                                                      \
+    16u                          /* framing bytes a chunked body may spend on each of its bytes,
+                                        beyond head_size_max */
+#define LBI_PROFILE_ROWS_MAX 64u /* groups of a profile */
+
+#endif

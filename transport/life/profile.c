@@ -1,0 +1,99 @@
+/*
+ * The transport's account of itself: counts per host, and its workers by what they wait for.
+ *
+ * What a worker waits for is not recorded anywhere: it follows from the state of its connection.
+ */
+#include <stddef.h>
+#include <string.h>
+
+#include "core/assert.h"
+#include "life/life.h"
+
+/* stats_add: adds one host's account. */
+static void stats_add(const struct lbi_host *host, struct lb_stats *stats) {
+    stats->idle += host->idle_count;
+    stats->waiting += host->waiter_count;
+    for (const struct lbi_connection *c = host->connections; c != NULL; c = c->next) {
+        stats->busy += c->state == LBI_CONNECTION_BUSY ? 1 : 0;
+        stats->dialing += c->state == LBI_CONNECTION_DIALING ? 1 : 0;
+        stats->open_bodies += c->exchange == LBI_EXCHANGE_BODY ? 1 : 0;
+    }
+}
+
+void lb_transport_stats(struct lb_transport *t, const char *name, struct lb_stats *ret_stats) {
+    LBI_CHECK_MAGIC(t, LBI_TRANSPORT_MAGIC);
+    LB_ASSERT(ret_stats != NULL);
+    memset(ret_stats, 0, sizeof *ret_stats);
+    lbi_lock(t, LB_SITE_POOL_STATS);
+    const struct lbi_host *host = lbi_host_find(t, name, NULL);
+    while (host != NULL) {
+        stats_add(host, ret_stats);
+        host = lbi_host_find(t, name, host);
+    }
+    lbi_unlock(t);
+}
+
+/* A profile while it is made. */
+struct profile {
+    struct lb_profile_row *rows;
+    size_t room;
+    size_t count;
+};
+
+/* profile_add: counts one worker in the row of its kind. */
+static void profile_add(struct profile *profile, enum lb_role role, enum lb_site waits_for,
+                        const char *call_site) {
+    size_t stored = profile->count < profile->room ? profile->count : profile->room;
+    for (size_t i = 0; i < stored; i++) {
+        struct lb_profile_row *row = &profile->rows[i];
+        bool is_same_site = row->call_site == call_site ||
+                            (row->call_site != NULL && call_site != NULL &&
+                             strcmp(row->call_site, call_site) == 0);
+        if (row->role == role && row->waits_for == waits_for && is_same_site) {
+            row->count++;
+            return;
+        }
+    }
+    if (profile->count < profile->room) {
+        profile->rows[profile->count] = (struct lb_profile_row){role, waits_for, 1, call_site};
+    }
+    profile->count++;
+}
+
+/* profile_add_connection: the workers of one connection. */
+static void profile_add_connection(struct profile *profile, const struct lbi_connection *c) {
+    bool is_open = c->exchange == LBI_EXCHANGE_BODY;
+    const char *call_site = is_open ? c->request->call_site : NULL;
+    enum lb_site read_site = is_open ? LB_SITE_WAIT_BODY_END : LB_SITE_SOCKET_READ_FIRST;
+    bool is_writing = c->state == LBI_CONNECTION_BUSY && !c->is_write_done;
+    enum lb_site write_site = is_writing ? LB_SITE_SOCKET_WRITE : LB_SITE_WAIT_REQUEST;
+    switch (c->state) {
+    case LBI_CONNECTION_DIALING:
+        profile_add(profile, LB_ROLE_DIAL, LB_SITE_SOCKET_CONNECT, NULL);
+        return;
+    case LBI_CONNECTION_IDLE:
+    case LBI_CONNECTION_BUSY:
+        profile_add(profile, LB_ROLE_READ, read_site, call_site);
+        profile_add(profile, LB_ROLE_WRITE, write_site, call_site);
+        return;
+    case LBI_CONNECTION_CLOSED:
+        profile_add(profile, LB_ROLE_READ, LB_SITE_WAIT_WORKERS, NULL);
+        return;
+    }
+}
+
+void lb_transport_profile(struct lb_transport *t, struct lb_profile_row *rows, size_t row_count,
+                          size_t *ret_row_count) {
+    LBI_CHECK_MAGIC(t, LBI_TRANSPORT_MAGIC);
+    LB_ASSERT(rows != NULL || row_count == 0);
+    LB_ASSERT(ret_row_count != NULL);
+    struct profile profile = {rows, row_count, 0};
+    lbi_lock(t, LB_SITE_POOL_PROFILE);
+    for (const struct lbi_host *host = t->hosts; host != NULL; host = host->next) {
+        for (const struct lbi_connection *c = host->connections; c != NULL; c = c->next) {
+            profile_add_connection(&profile, c);
+        }
+    }
+    lbi_unlock(t);
+    *ret_row_count = profile.count;
+}

@@ -1,0 +1,158 @@
+/*
+ * The read worker of a connection.
+ *
+ *   wait for the first bytes --> read the head, deliver it --> wait for the body's end --+
+ *     ^   | idle: anything       | bodiless: the exchange ends    | by whoever ends it   |
+ *     |   v ends the connection  v                                v                      |
+ *     +---+----------------------+--------------------------------+----------------------+
+ *
+ * It waits for the socket without taking bytes from it (a read of size 0), so that what arrives on an
+ * idle connection is still pending there when a request takes the connection, and is seen (R3).
+ * The body's bytes are read by the caller; this worker only waits until the exchange is over: ended,
+ * closed, cancelled or failed by somebody else, or past its deadline, which is its own to judge.
+ * Whenever the connection is closed it ends, and takes the write worker and the socket with it (E2).
+ */
+#include <stddef.h>
+
+#include "core/assert.h"
+#include "life/life.h"
+
+/* read_begin: waits until the dial worker has ended. */
+static uint64_t read_begin(struct lbi_connection *c) {
+    struct lb_transport *t = c->transport;
+    t->runtime->ops->worker_join(t->runtime, &c->dial_worker, LB_SITE_JOIN_DIAL);
+    lbi_lock(t, LB_SITE_READ_EVENT);
+    uint64_t deadline_ns = c->state == LBI_CONNECTION_IDLE ? c->idle_deadline_ns : LB_NEVER;
+    lbi_unlock(t);
+    return deadline_ns;
+}
+
+/* What the first bytes, the end, or a deadline mean for the connection. */
+enum read_event { READ_AGAIN, READ_ANSWER, READ_OVER };
+
+/* read_judge: decides on what a wait for the first bytes has brought; under the lock. */
+static enum read_event read_judge(struct lbi_connection *c, enum lb_status status,
+                                  struct lbi_work *work) {
+    switch (c->state) {
+    case LBI_CONNECTION_IDLE:
+        lbi_connection_close(c, status == LB_TIMEOUT ? LB_TIMEOUT : LB_PROTOCOL, false, work);
+        return READ_OVER;
+    case LBI_CONNECTION_BUSY:
+        LB_ASSERT(c->exchange == LBI_EXCHANGE_HEAD);
+        if (status == LB_TIMEOUT) {
+            return READ_AGAIN; /* the idle time-out of before this exchange */
+        }
+        if (c->is_reused && !c->is_write_begun) {
+            lbi_connection_close(c, LB_RESET, true, work); /* stale: nobody asked yet (R3) */
+            return READ_OVER;
+        }
+        c->is_answered = true;
+        return READ_ANSWER;
+    case LBI_CONNECTION_DIALING:
+    case LBI_CONNECTION_CLOSED:
+        break;
+    }
+    LB_ASSERT(c->state == LBI_CONNECTION_CLOSED);
+    return READ_OVER;
+}
+
+/* read_first: waits until a response begins; false when the connection is over. */
+static bool read_first(struct lbi_connection *c, uint64_t deadline_ns) {
+    struct lb_transport *t = c->transport;
+    enum read_event event = READ_AGAIN;
+    while (event == READ_AGAIN) {
+        size_t size = 0;
+        enum lb_status status =
+            c->socket->ops->read(c->socket, NULL, 0, deadline_ns, LB_SITE_SOCKET_READ_FIRST, &size);
+        struct lbi_work work = {NULL, NULL};
+        lbi_lock(t, LB_SITE_READ_EVENT);
+        event = read_judge(c, status, &work);
+        lbi_unlock_run(t, &work);
+        deadline_ns = LB_NEVER;
+    }
+    return event == READ_ANSWER;
+}
+
+/* read_head_bytes: reads until the response's head is complete, or cannot be. */
+static enum lb_status read_head_bytes(struct lbi_connection *c) {
+    enum lb_status status = LB_AGAIN;
+    while (status == LB_AGAIN) {
+        LB_ASSERT(c->input_start == c->input_end);
+        size_t size = 0;
+        status = c->socket->ops->read(c->socket, c->input, sizeof c->input, LB_NEVER,
+                                      LB_SITE_SOCKET_READ_HEAD, &size);
+        if (status != LB_OK) {
+            return status == LB_END ? LB_INCOMPLETE : status;
+        }
+        size_t used = 0;
+        status = lbi_reader_feed_head(&c->reader, c->input, size, &used);
+        c->input_start = (uint32_t)used;
+        c->input_end = (uint32_t)size;
+    }
+    return status;
+}
+
+/* read_deliver: hands the head to the caller; without a body the exchange ends here, and the
+ * connection is back in the pool before the caller knows (F7). */
+static void read_deliver(struct lbi_connection *c, struct lbi_work *work) {
+    struct lb_transport *t = c->transport;
+    if (c->reader.framing == LBI_FRAMING_NONE) {
+        lbi_connection_await_write(c, &c->read_wake);
+        if (c->state != LBI_CONNECTION_BUSY) {
+            return;
+        }
+    }
+    struct lb_request *request = c->request;
+    lbi_reader_take_head(&c->reader, &request->response.head);
+    lbi_request_set_phase(request, LBI_REQUEST_BODY);
+    request->body_state = LB_BODY_OPEN;
+    c->exchange = LBI_EXCHANGE_BODY;
+    lbi_emit(t, LB_EVENT_EXCHANGE_HEAD, lbi_connection_name(c), request->response.head.code);
+    lbi_wake(t, &request->wake, LB_SITE_WAKE_CALLER);
+    if (c->reader.framing == LBI_FRAMING_NONE) {
+        lbi_connection_end(c, work);
+    }
+}
+
+/* read_head: reads and delivers the head; false when the connection is over. */
+static bool read_head(struct lbi_connection *c) {
+    struct lb_transport *t = c->transport;
+    enum lb_status status = read_head_bytes(c);
+    struct lbi_work work = {NULL, NULL};
+    lbi_lock(t, LB_SITE_READ_HEAD);
+    if (c->state == LBI_CONNECTION_BUSY && status == LB_OK) {
+        read_deliver(c, &work);
+    } else if (c->state == LBI_CONNECTION_BUSY) {
+        lbi_connection_close(c, status, c->input_end == 0, &work);
+    }
+    bool is_open = c->state != LBI_CONNECTION_CLOSED;
+    lbi_unlock_run(t, &work);
+    return is_open;
+}
+
+/* read_body_end: waits until the exchange is over; false when the connection is, too. */
+static bool read_body_end(struct lbi_connection *c, uint64_t *ret_deadline_ns) {
+    struct lb_transport *t = c->transport;
+    struct lbi_work work = {NULL, NULL};
+    lbi_lock(t, LB_SITE_READ_EVENT);
+    while (c->exchange == LBI_EXCHANGE_BODY) {
+        uint64_t deadline_ns = c->request->deadline_ns;
+        bool is_woken = lbi_wait(t, &c->read_wake, deadline_ns, LB_SITE_WAIT_BODY_END);
+        if (!is_woken && c->exchange == LBI_EXCHANGE_BODY) {
+            lbi_request_fail(c->request, LB_TIMEOUT, &work);
+        }
+    }
+    bool is_open = c->state != LBI_CONNECTION_CLOSED;
+    *ret_deadline_ns = c->state == LBI_CONNECTION_IDLE ? c->idle_deadline_ns : LB_NEVER;
+    lbi_unlock_run(t, &work);
+    return is_open;
+}
+
+void lbi_read_worker(void *argument) {
+    struct lbi_connection *c = argument;
+    LBI_CHECK_MAGIC(c, LBI_CONNECTION_MAGIC);
+    uint64_t deadline_ns = read_begin(c);
+    while (read_first(c, deadline_ns) && read_head(c) && read_body_end(c, &deadline_ns)) {
+    }
+    lbi_connection_finish(c);
+}

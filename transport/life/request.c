@@ -1,0 +1,270 @@
+/*
+ * A request, from lb_request_new to lb_request_free.
+ *
+ *                 +------------ lbi_request_lost, may retry (R5) -----------+
+ *                 v                                                         |
+ *   NEW --lbi_pool_obtain--> QUEUED --lbi_connection_begin--> STARTED ------+
+ *    |  \________________________________________________________^  |
+ *    |                         |                                    | read_deliver
+ *    |                         |                                    v
+ *    +----lbi_request_fail-----+---------- lbi_request_lost ----- BODY -- lbi_request_end --> DONE
+ *
+ * QUEUED   in its host's queue; `dial` is the dial made for it, unless limits forbade one.
+ * STARTED  has a connection whose exchange it is; may be carried away from it and start again.
+ * BODY     the head has been delivered; the body is open.
+ * DONE     has no connection; `outcome` is LB_END or the error, and never changes again (F3).
+ */
+#include <stddef.h>
+#include <string.h>
+#include <utlist.h>
+
+#include "core/assert.h"
+#include "life/life.h"
+
+/* Which changes of phase there are: request_may[from][to]. */
+static const bool request_may[5][5] = {
+    [LBI_REQUEST_NEW] = {[LBI_REQUEST_QUEUED] = true,
+                         [LBI_REQUEST_STARTED] = true,
+                         [LBI_REQUEST_DONE] = true},
+    [LBI_REQUEST_QUEUED] = {[LBI_REQUEST_STARTED] = true, [LBI_REQUEST_DONE] = true},
+    [LBI_REQUEST_STARTED] = {[LBI_REQUEST_NEW] = true,
+                             [LBI_REQUEST_BODY] = true,
+                             [LBI_REQUEST_DONE] = true},
+    [LBI_REQUEST_BODY] = {[LBI_REQUEST_DONE] = true},
+};
+
+void lbi_request_set_phase(struct lb_request *request, enum lbi_request_phase phase) {
+    LBI_CHECK_MAGIC(request, LBI_REQUEST_MAGIC);
+    LB_ASSERT(request->transport->is_locked);
+    LB_ASSERT(request_may[request->phase][phase]);
+    request->phase = phase;
+}
+
+/* request_init: what cannot fail of making a request. */
+static void request_init(struct lb_request *request, struct lb_transport *t,
+                         const struct lb_request_options *options) {
+    request->magic = LBI_REQUEST_MAGIC;
+    request->transport = t;
+    request->phase = LBI_REQUEST_NEW;
+    request->deadline_ns = options->deadline_ns;
+    request->call_site = options->call_site;
+    request->is_head_method = strcmp(options->method, "HEAD") == 0;
+    request->is_close = options->is_close;
+    request->body_state = LB_BODY_NONE;
+    t->runtime->ops->cond_init(t->runtime, &request->wake);
+}
+
+enum lb_status lb_request_new(struct lb_transport *t, const struct lb_request_options *options,
+                              struct lb_request **ret_request) {
+    LBI_CHECK_MAGIC(t, LBI_TRANSPORT_MAGIC);
+    LB_ASSERT(options != NULL);
+    LB_ASSERT(ret_request != NULL);
+    struct lbi_request_head *head = NULL;
+    enum lb_status status = lbi_request_head_new(t->memory, options, &head);
+    if (status != LB_OK) {
+        return status;
+    }
+    struct lb_request *request = t->memory->alloc(t->memory, sizeof *request);
+    if (request == NULL) {
+        lbi_request_head_release(&head);
+        return LB_MEMORY;
+    }
+    memset(request, 0, sizeof *request);
+    lbi_lock(t, LB_SITE_REQUEST_NEW);
+    status = lbi_host_acquire(t, &options->endpoint, &request->host);
+    if (status == LB_OK) {
+        request_init(request, t, options);
+        request->id = ++t->request_id_last;
+        request->head = head;
+        DL_APPEND(t->requests, request);
+        *ret_request = request;
+    }
+    lbi_unlock(t);
+    if (status != LB_OK) {
+        lbi_request_head_release(&head);
+        t->memory->release(t->memory, request, sizeof *request);
+    }
+    return status;
+}
+
+/* request_deadline: until when the sender waits: the request's deadline or the head's. */
+static uint64_t request_deadline(const struct lb_request *request) {
+    uint64_t deadline_ns = request->deadline_ns;
+    if (request->connection != NULL && request->connection->head_deadline_ns < deadline_ns) {
+        deadline_ns = request->connection->head_deadline_ns;
+    }
+    return deadline_ns;
+}
+
+/* request_begin: the first attempt, or another one, unless it is too late. */
+static void request_begin(struct lb_request *request, struct lbi_work *work) {
+    struct lb_transport *t = request->transport;
+    if (t->is_closing) {
+        lbi_request_fail(request, LB_CLOSED, work);
+    } else if (request->deadline_ns <= lbi_now(t)) {
+        lbi_request_fail(request, LB_TIMEOUT, work);
+    } else {
+        lbi_pool_obtain(request, work);
+    }
+}
+
+/* request_wait: waits for the next change, or for the deadline. */
+static void request_wait(struct lb_request *request, struct lbi_work *work) {
+    struct lb_transport *t = request->transport;
+    bool is_queued = request->phase == LBI_REQUEST_QUEUED;
+    bool is_woken = lbi_wait(t, &request->wake, request_deadline(request),
+                             is_queued ? LB_SITE_WAIT_CONNECTION : LB_SITE_WAIT_HEAD);
+    bool is_waiting =
+        request->phase == LBI_REQUEST_QUEUED || request->phase == LBI_REQUEST_STARTED;
+    if (!is_woken && is_waiting && request_deadline(request) <= lbi_now(t)) {
+        lbi_request_fail(request, LB_TIMEOUT, work);
+    }
+}
+
+enum lb_status lb_request_send(struct lb_request *request, struct lb_response **ret_response) {
+    LBI_CHECK_MAGIC(request, LBI_REQUEST_MAGIC);
+    LB_ASSERT(ret_response != NULL);
+    struct lb_transport *t = request->transport;
+    struct lbi_work work = {NULL, NULL};
+    lbi_lock(t, LB_SITE_REQUEST_SEND);
+    LB_ASSERT(request->phase == LBI_REQUEST_NEW || request->phase == LBI_REQUEST_DONE);
+    LB_ASSERT(request->body_state == LB_BODY_NONE);
+    bool has_ended = t->ended != NULL;
+    t->caller_count++;
+    while (request->phase != LBI_REQUEST_BODY && request->phase != LBI_REQUEST_DONE) {
+        if (request->phase == LBI_REQUEST_NEW) {
+            request_begin(request, &work);
+        } else {
+            request_wait(request, &work);
+        }
+        if (work.dials != NULL || work.shuts != NULL) {
+            lbi_unlock_run(t, &work);
+            lbi_lock(t, LB_SITE_REQUEST_SEND);
+        }
+    }
+    enum lb_status status = request->body_state == LB_BODY_NONE ? request->outcome : LB_OK;
+    if (status == LB_OK) {
+        *ret_response = &request->response;
+    }
+    if (has_ended && !t->is_closing) {
+        lbi_unlock(t);
+        lbi_reap(t);
+        lbi_lock(t, LB_SITE_REQUEST_SEND);
+    }
+    lbi_leave(t, &work);
+    return status;
+}
+
+void lbi_request_end(struct lb_request *request) {
+    LB_ASSERT(request->phase == LBI_REQUEST_BODY);
+    LB_ASSERT(request->body_state == LB_BODY_OPEN);
+    lbi_request_set_phase(request, LBI_REQUEST_DONE);
+    request->outcome = LB_END;
+    request->body_state = LB_BODY_ENDED;
+    lbi_emit(request->transport, LB_EVENT_BODY_STATE, "", LB_BODY_ENDED);
+}
+
+/* body_state_of: the final state of an open body that ends with an error. */
+static enum lb_body_state body_state_of(enum lb_status cause) {
+    if (cause == LB_CANCELLED) {
+        return LB_BODY_CANCELLED;
+    }
+    return cause == LB_CLOSED ? LB_BODY_CLOSED : LB_BODY_FAILED;
+}
+
+void lbi_request_lost(struct lb_request *request, enum lb_status cause, bool may_retry) {
+    LBI_CHECK_MAGIC(request, LBI_REQUEST_MAGIC);
+    LB_ASSERT(request->connection == NULL);
+    LB_ASSERT(cause > LB_AGAIN);
+    struct lb_transport *t = request->transport;
+    if (may_retry && request->phase == LBI_REQUEST_STARTED &&
+        request->retry_count < t->options.retries_max) {
+        request->retry_count++;
+        lbi_request_set_phase(request, LBI_REQUEST_NEW);
+        lbi_emit(t, LB_EVENT_RETRY, "", request->id);
+    } else {
+        if (request->body_state == LB_BODY_OPEN) {
+            request->body_state = body_state_of(cause);
+            lbi_emit(t, LB_EVENT_BODY_STATE, "", request->body_state);
+        }
+        lbi_request_set_phase(request, LBI_REQUEST_DONE);
+        request->outcome = cause;
+    }
+    lbi_wake(t, &request->wake, LB_SITE_WAKE_CALLER);
+}
+
+void lbi_request_fail(struct lb_request *request, enum lb_status cause, struct lbi_work *work) {
+    LB_ASSERT(request->transport->is_locked);
+    switch (request->phase) {
+    case LBI_REQUEST_QUEUED:
+        lbi_pool_unqueue(request);
+        lbi_request_lost(request, cause, false);
+        return;
+    case LBI_REQUEST_STARTED:
+    case LBI_REQUEST_BODY:
+        lbi_connection_close(request->connection, cause, false, work);
+        return;
+    case LBI_REQUEST_NEW:
+        lbi_request_lost(request, cause, false);
+        return;
+    case LBI_REQUEST_DONE:
+        break;
+    }
+    LB_ASSERT(request->phase != LBI_REQUEST_DONE);
+}
+
+void lb_request_cancel(struct lb_request *request) {
+    LBI_CHECK_MAGIC(request, LBI_REQUEST_MAGIC);
+    struct lb_transport *t = request->transport;
+    struct lbi_work work = {NULL, NULL};
+    lbi_lock(t, LB_SITE_REQUEST_CANCEL);
+    if (request->phase != LBI_REQUEST_DONE) {
+        lbi_request_fail(request, LB_CANCELLED, &work);
+    }
+    lbi_unlock_run(t, &work);
+}
+
+void lbi_request_destroy(struct lb_request *request) {
+    struct lb_transport *t = request->transport;
+    LB_ASSERT(t->is_locked);
+    LB_ASSERT(request->connection == NULL);
+    DL_DELETE(t->requests, request);
+    lbi_host_release(&request->host);
+    lbi_request_head_release(&request->head);
+    lbi_head_deinit(&request->response.head);
+    t->runtime->ops->cond_deinit(t->runtime, &request->wake);
+    request->magic = 0;
+    t->memory->release(t->memory, request, sizeof *request);
+}
+
+void lb_request_free(struct lb_request **request_pointer) {
+    LB_ASSERT(request_pointer != NULL);
+    struct lb_request *request = *request_pointer;
+    *request_pointer = NULL;
+    if (request == NULL) {
+        return;
+    }
+    LBI_CHECK_MAGIC(request, LBI_REQUEST_MAGIC);
+    struct lb_transport *t = request->transport;
+    struct lbi_work work = {NULL, NULL};
+    lbi_lock(t, LB_SITE_REQUEST_FREE);
+    LB_ASSERT(request->phase != LBI_REQUEST_QUEUED);
+    LB_ASSERT(request->phase != LBI_REQUEST_STARTED);
+    if (request->phase == LBI_REQUEST_BODY) {
+        lbi_request_fail(request, LB_CLOSED, &work);
+    }
+    lbi_request_destroy(request);
+    lbi_unlock_run(t, &work);
+}
+
+uint16_t lb_response_code(const struct lb_response *response) {
+    LB_ASSERT(response != NULL);
+    LB_ASSERT(response->head.code != 0);
+    return response->head.code;
+}
+
+const char *lb_response_header(const struct lb_response *response, const char *name) {
+    LB_ASSERT(response != NULL);
+    LB_ASSERT(response->head.code != 0);
+    return lbi_head_find(&response->head, name);
+}

@@ -1,0 +1,379 @@
+/*
+ * The response reader.
+ *
+ * llhttp walks the bytes; this file decides. It stops llhttp at two places, by pausing it: at the end
+ * of a head, so that no body byte is looked at before somebody asks for it, and at the end of the
+ * message, so that not one byte beyond it is taken. What stays behind in the caller's buffer is the
+ * leftover that rule R2 is about.
+ *
+ * Body bytes are bounded by feeding llhttp never more input than there is room for output: decoding
+ * only shrinks. When the room is used up inside a chunked body, reading goes on through the framing
+ * alone (is_full), so that an end that has already arrived is reported with the last bytes.
+ *
+ * RFC 9112: 2 (message), 6.1, 6.3 (framing), 7.1 (chunked), 8 (incomplete), 9.3 (persistence).
+ */
+#include "wire/response.h"
+
+#include <string.h>
+#include <strings.h>
+
+#include "core/assert.h"
+#include "core/limits.h"
+
+void lbi_head_deinit(struct lbi_head *head) {
+    LB_ASSERT(head != NULL);
+    if (head->bytes != NULL) {
+        head->memory->release(head->memory, head->bytes, head->capacity);
+    }
+    head->bytes = NULL;
+    head->size = 0;
+    head->capacity = 0;
+}
+
+/* head_append: adds bytes to the fields, growing the storage by doubling. */
+static enum lb_status head_append(struct lbi_head *head, const char *bytes, size_t size) {
+    LB_ASSERT(head->memory != NULL);
+    LB_ASSERT(head->size <= head->capacity);
+    if (head->capacity - head->size < size) {
+        size_t capacity = head->capacity == 0 ? LBI_HEAD_CAPACITY : head->capacity * 2;
+        while (capacity - head->size < size) {
+            capacity *= 2;
+        }
+        char *grown = head->memory->alloc(head->memory, capacity);
+        if (grown == NULL) {
+            return LB_MEMORY;
+        }
+        if (head->size > 0) {
+            memcpy(grown, head->bytes, head->size);
+        }
+        size_t used = head->size;
+        lbi_head_deinit(head);
+        head->bytes = grown;
+        head->size = used;
+        head->capacity = capacity;
+    }
+    memcpy(head->bytes + head->size, bytes, size);
+    head->size += size;
+    return LB_OK;
+}
+
+/* head_next: the value of the field whose name stands at `name`; returns where the next name stands,
+ * or NULL when there is no field at `name`. */
+static const char *head_next(const struct lbi_head *head, const char *name,
+                             const char **ret_value) {
+    if (name == head->bytes + head->size) {
+        return NULL;
+    }
+    const char *value = name + strlen(name) + 1;
+    LB_ASSERT(value < head->bytes + head->size);
+    *ret_value = value;
+    return value + strlen(value) + 1;
+}
+
+const char *lbi_head_find(const struct lbi_head *head, const char *name) {
+    LB_ASSERT(name != NULL);
+    const char *value = NULL;
+    const char *at = head->bytes;
+    while (at != NULL) {
+        const char *next = head_next(head, at, &value);
+        if (next != NULL && strcasecmp(at, name) == 0) {
+            return value;
+        }
+        at = next;
+    }
+    return NULL;
+}
+
+/* reader_of: the reader that a callback of llhttp belongs to. */
+static struct lbi_reader *reader_of(llhttp_t *parser) {
+    struct lbi_reader *reader = parser->data;
+    LB_ASSERT(reader != NULL);
+    LB_ASSERT(&reader->parser == parser);
+    return reader;
+}
+
+/* reader_fail: makes the running callback end llhttp with our own status. */
+static int reader_fail(struct lbi_reader *reader, enum lb_status status) {
+    LB_ASSERT(status > LB_AGAIN);
+    reader->failure = status;
+    return HPE_USER;
+}
+
+/* reader_store: one piece of a field's name or value. Trailers are read over, not stored. */
+static int reader_store(llhttp_t *parser, const char *at, size_t size) {
+    struct lbi_reader *reader = reader_of(parser);
+    if (reader->is_head_complete) {
+        return 0;
+    }
+    if (memchr(at, '\0', size) != NULL) {
+        return reader_fail(reader, LB_PROTOCOL);
+    }
+    enum lb_status status = head_append(&reader->head, at, size);
+    return status == LB_OK ? 0 : reader_fail(reader, status);
+}
+
+static int reader_store_end(llhttp_t *parser) {
+    struct lbi_reader *reader = reader_of(parser);
+    if (reader->is_head_complete) {
+        return 0;
+    }
+    enum lb_status status = head_append(&reader->head, "", 1);
+    return status == LB_OK ? 0 : reader_fail(reader, status);
+}
+
+/* reader_has_chunked: whether the only transfer coding is chunked, given that there is one. */
+static bool reader_has_chunked(const struct lbi_reader *reader) {
+    const char *value = NULL;
+    const char *name = reader->head.bytes;
+    uint32_t count = 0;
+    bool is_chunked = false;
+    while (name != NULL) {
+        const char *next = head_next(&reader->head, name, &value);
+        if (next != NULL && strcasecmp(name, "transfer-encoding") == 0) {
+            count++;
+            is_chunked = strcasecmp(value, "chunked") == 0;
+        }
+        name = next;
+    }
+    return count == 1 && is_chunked;
+}
+
+/* reader_frame: decides the body's framing when the head is complete; false: it is faulty. */
+static bool reader_frame(struct lbi_reader *reader) {
+    const llhttp_t *parser = &reader->parser;
+    uint16_t code = parser->status_code;
+    bool is_coded = (parser->flags & F_TRANSFER_ENCODING) != 0;
+    if (is_coded && (parser->http_major == 1 && parser->http_minor == 0)) {
+        return false; /* RFC 9112 section 6.1: faulty in HTTP/1.0 */
+    }
+    if (reader->is_head_request || code < 200 || code == 204 || code == 304) {
+        reader->framing = LBI_FRAMING_NONE;
+        return true;
+    }
+    if (is_coded) {
+        reader->framing = LBI_FRAMING_CHUNKED;
+        return (parser->flags & F_CHUNKED) != 0 && reader_has_chunked(reader);
+    }
+    if ((parser->flags & F_CONTENT_LENGTH) != 0) {
+        reader->framing =
+            parser->content_length == 0 ? LBI_FRAMING_NONE : LBI_FRAMING_LENGTH;
+        return true;
+    }
+    reader->framing = LBI_FRAMING_UNTIL_CLOSE;
+    return true;
+}
+
+static int reader_on_head(llhttp_t *parser) {
+    struct lbi_reader *reader = reader_of(parser);
+    LB_ASSERT(!reader->is_head_complete);
+    if (parser->http_major != 1) {
+        return reader_fail(reader, LB_PROTOCOL);
+    }
+    if (!reader_frame(reader)) {
+        return reader_fail(reader, LB_PROTOCOL);
+    }
+    if (reader->framing == LBI_FRAMING_NONE) {
+        parser->flags |= F_SKIPBODY;
+    }
+    reader->head.code = parser->status_code;
+    reader->may_keep_alive = llhttp_should_keep_alive(parser) != 0 && parser->status_code >= 200;
+    reader->is_head_complete = true;
+    return HPE_PAUSED;
+}
+
+static int reader_on_body(llhttp_t *parser, const char *at, size_t size) {
+    struct lbi_reader *reader = reader_of(parser);
+    LB_ASSERT(reader->out != NULL);
+    LB_ASSERT(size <= reader->out_size - reader->out_used);
+    memcpy(reader->out + reader->out_used, at, size);
+    reader->out_used += size;
+    return 0;
+}
+
+static int reader_on_chunk(llhttp_t *parser) {
+    struct lbi_reader *reader = reader_of(parser);
+    reader->is_in_chunk = parser->content_length > 0;
+    return reader->is_in_chunk && reader->is_full ? HPE_PAUSED : 0;
+}
+
+static int reader_on_chunk_end(llhttp_t *parser) {
+    reader_of(parser)->is_in_chunk = false;
+    return 0;
+}
+
+static int reader_on_end(llhttp_t *parser) {
+    struct lbi_reader *reader = reader_of(parser);
+    LB_ASSERT(!reader->is_complete);
+    reader->is_complete = true;
+    return HPE_PAUSED;
+}
+
+static const llhttp_settings_t reader_settings = {
+    .on_header_field = reader_store,
+    .on_header_value = reader_store,
+    .on_header_field_complete = reader_store_end,
+    .on_header_value_complete = reader_store_end,
+    .on_headers_complete = reader_on_head,
+    .on_body = reader_on_body,
+    .on_chunk_header = reader_on_chunk,
+    .on_chunk_complete = reader_on_chunk_end,
+    .on_message_complete = reader_on_end,
+};
+
+/* reader_restart: a fresh parser, for the next response or after an interim one. */
+static void reader_restart(struct lbi_reader *reader) {
+    llhttp_init(&reader->parser, HTTP_RESPONSE, &reader_settings);
+    reader->parser.data = reader;
+    reader->head.size = 0;
+    reader->is_head_complete = false;
+}
+
+void lbi_reader_init(struct lbi_reader *reader, struct lb_memory *memory, uint32_t head_size_max) {
+    LB_ASSERT(memory != NULL);
+    LB_ASSERT(head_size_max > 0);
+    memset(reader, 0, sizeof *reader);
+    reader->head.memory = memory;
+    reader->head_size_max = head_size_max;
+}
+
+void lbi_reader_deinit(struct lbi_reader *reader) {
+    lbi_head_deinit(&reader->head);
+}
+
+void lbi_reader_begin(struct lbi_reader *reader, bool is_head_request) {
+    LB_ASSERT(reader->head.memory != NULL);
+    reader_restart(reader);
+    reader->framing = LBI_FRAMING_NONE;
+    reader->is_head_request = is_head_request;
+    reader->is_complete = false;
+    reader->may_keep_alive = false;
+    reader->is_in_chunk = false;
+    reader->is_full = false;
+    reader->failure = LB_OK;
+    reader->head_size = 0;
+    reader->body_size = 0;
+    reader->overhead_size = 0;
+}
+
+/* reader_execute: runs llhttp over bytes; tells how many it took. LB_OK when it took all of them or
+ * paused, otherwise the failure, which is sticky. */
+static enum lb_status reader_execute(struct lbi_reader *reader, const char *bytes, size_t size,
+                                     size_t *ret_used) {
+    LB_ASSERT(size > 0);
+    llhttp_errno_t error = llhttp_execute(&reader->parser, bytes, size);
+    *ret_used = size;
+    if (error == HPE_OK) {
+        return LB_OK;
+    }
+    const char *stop = llhttp_get_error_pos(&reader->parser);
+    LB_ASSERT(stop >= bytes);
+    LB_ASSERT(stop <= bytes + size);
+    *ret_used = (size_t)(stop - bytes);
+    if (error == HPE_PAUSED) {
+        llhttp_resume(&reader->parser);
+        return LB_OK;
+    }
+    if (reader->failure == LB_OK) {
+        reader->failure = LB_PROTOCOL;
+    }
+    return reader->failure;
+}
+
+enum lb_status lbi_reader_feed_head(struct lbi_reader *reader, const char *bytes, size_t size,
+                                    size_t *ret_used) {
+    LB_ASSERT(reader->failure == LB_OK);
+    LB_ASSERT(!reader->is_head_complete);
+    size_t used = 0;
+    while (used < size) {
+        size_t taken = 0;
+        enum lb_status status = reader_execute(reader, bytes + used, size - used, &taken);
+        used += taken;
+        reader->head_size += (uint32_t)taken;
+        if (status != LB_OK) {
+            return status;
+        }
+        if (reader->head_size > reader->head_size_max) {
+            return reader->failure = LB_LIMIT;
+        }
+        if (!reader->is_head_complete) {
+            LB_ASSERT(used == size);
+            break;
+        }
+        uint16_t code = reader->head.code;
+        if (code >= 200 || code == 101) {
+            *ret_used = used;
+            return LB_OK;
+        }
+        reader_restart(reader); /* an interim response (RFC 9110 section 15.2) answers nothing */
+    }
+    *ret_used = used;
+    return LB_AGAIN;
+}
+
+void lbi_reader_take_head(struct lbi_reader *reader, struct lbi_head *ret_head) {
+    LB_ASSERT(reader->is_head_complete);
+    *ret_head = reader->head;
+    reader->head.bytes = NULL;
+    reader->head.size = 0;
+    reader->head.capacity = 0;
+}
+
+/* reader_room: how many input bytes may be fed without running out of room; 0: none. */
+static size_t reader_room(struct lbi_reader *reader, size_t size) {
+    size_t room = reader->out_size - reader->out_used;
+    reader->is_full = room == 0;
+    if (room > 0) {
+        return size < room ? size : room;
+    }
+    bool is_between_chunks = reader->framing == LBI_FRAMING_CHUNKED &&
+                             (!reader->is_in_chunk || reader->parser.content_length == 0);
+    return is_between_chunks ? size : 0;
+}
+
+enum lb_status lbi_reader_feed_body(struct lbi_reader *reader, const char *bytes, size_t size,
+                                    size_t *ret_used, char *out, size_t out_size,
+                                    size_t *ret_size) {
+    LB_ASSERT(reader->is_head_complete);
+    LB_ASSERT(reader->framing != LBI_FRAMING_NONE);
+    LB_ASSERT(out_size > 0);
+    reader->out = out;
+    reader->out_size = out_size;
+    reader->out_used = 0;
+    size_t used = 0;
+    enum lb_status status = reader->failure;
+    while (status == LB_OK && used < size && !reader->is_complete) {
+        size_t fed = reader_room(reader, size - used);
+        if (fed == 0) {
+            break;
+        }
+        size_t taken = 0;
+        status = reader_execute(reader, bytes + used, fed, &taken);
+        used += taken;
+    }
+    reader->out = NULL;
+    reader->body_size += reader->out_used;
+    reader->overhead_size += used - reader->out_used;
+    *ret_used = used;
+    *ret_size = reader->out_used;
+    if (status != LB_OK) {
+        return status;
+    }
+    if (reader->is_complete) {
+        return LB_END;
+    }
+    uint64_t overhead_max = reader->body_size * LBI_OVERHEAD_PER_BYTE + reader->head_size_max;
+    if (reader->overhead_size > overhead_max) {
+        return reader->failure = LB_LIMIT;
+    }
+    return LB_OK;
+}
+
+enum lb_status lbi_reader_finish(struct lbi_reader *reader) {
+    LB_ASSERT(!reader->is_complete);
+    if (reader->is_head_complete && reader->framing == LBI_FRAMING_UNTIL_CLOSE &&
+        reader->failure == LB_OK) {
+        reader->is_complete = true;
+        return LB_END;
+    }
+    return LB_INCOMPLETE;
+}
