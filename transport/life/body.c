@@ -12,7 +12,8 @@
 #include "core/assert.h"
 #include "life/life.h"
 
-static struct lb_request *body_request(struct lb_body *body) {
+static struct lb_request *body_request(struct lb_body *body)
+{
     LB_ASSERT(body != NULL);
     struct lb_request *request =
         (struct lb_request *)(void *)((char *)body - offsetof(struct lb_request, body));
@@ -20,7 +21,8 @@ static struct lb_request *body_request(struct lb_body *body) {
     return request;
 }
 
-struct lb_body *lb_response_body(struct lb_response *response) {
+struct lb_body *lb_response_body(struct lb_response *response)
+{
     LB_ASSERT(response != NULL);
     LB_ASSERT(response->head.code != 0);
     struct lb_request *request =
@@ -29,7 +31,8 @@ struct lb_body *lb_response_body(struct lb_response *response) {
     return &request->body;
 }
 
-enum lb_body_state lb_body_state(struct lb_body *body) {
+enum lb_body_state lb_body_state(struct lb_body *body)
+{
     struct lb_request *request = body_request(body);
     lbi_lock(request->transport, LB_SITE_BODY_STATE);
     enum lb_body_state state = request->body_state;
@@ -38,12 +41,14 @@ enum lb_body_state lb_body_state(struct lb_body *body) {
 }
 
 /* body_outcome: what a read returns now without reading: LB_OK when it has to read. */
-static enum lb_status body_outcome(const struct lb_request *request) {
+static enum lb_status body_outcome(const struct lb_request *request)
+{
     return request->body.is_closed ? LB_CLOSED : request->outcome;
 }
 
 /* body_fill: brings bytes into the connection's empty input; under no lock. */
-static enum lb_status body_fill(struct lbi_connection *c) {
+static enum lb_status body_fill(struct lbi_connection *c)
+{
     LB_ASSERT(c->input_start == c->input_end);
     size_t size = 0;
     enum lb_status status = c->socket->ops->read(c->socket, c->input, sizeof c->input, LB_NEVER,
@@ -55,7 +60,8 @@ static enum lb_status body_fill(struct lbi_connection *c) {
 
 /* body_decode: reads until there is at least one byte, the end, or an error; under no lock. */
 static enum lb_status body_decode(struct lbi_connection *c, char *bytes, size_t size,
-                                  size_t *ret_size) {
+                                  size_t *ret_size)
+{
     enum lb_status status = LB_OK;
     size_t stored = 0;
     while (status == LB_OK && stored == 0) {
@@ -64,9 +70,9 @@ static enum lb_status body_decode(struct lbi_connection *c, char *bytes, size_t 
         }
         if (status == LB_OK) {
             size_t used = 0;
-            status = lbi_reader_feed_body(&c->reader, c->input + c->input_start,
-                                          c->input_end - c->input_start, &used, bytes, size,
-                                          &stored);
+            status =
+                lbi_reader_feed_body(&c->reader, c->input + c->input_start,
+                                     c->input_end - c->input_start, &used, bytes, size, &stored);
             c->input_start += (uint32_t)used;
         }
     }
@@ -77,8 +83,8 @@ static enum lb_status body_decode(struct lbi_connection *c, char *bytes, size_t 
 /* body_settle: the read is over; what it brought becomes the body's outcome, unless somebody was
  * faster. Returns what the caller gets; *ret_size is 0 unless it gets bytes. */
 static enum lb_status body_settle(struct lb_request *request, struct lbi_connection *c,
-                                  enum lb_status status, size_t *ret_size,
-                                  struct lbi_work *work) {
+                                  enum lb_status status, size_t *ret_size, struct lbi_work *work)
+{
     if (status == LB_END && request->connection == c) {
         lbi_connection_await_write(c, &request->wake);
     }
@@ -98,7 +104,8 @@ static enum lb_status body_settle(struct lb_request *request, struct lbi_connect
     return status != LB_END && has_bytes ? LB_OK : status;
 }
 
-enum lb_status lb_body_read(struct lb_body *body, void *bytes, size_t size, size_t *ret_size) {
+enum lb_status lb_body_read(struct lb_body *body, void *bytes, size_t size, size_t *ret_size)
+{
     struct lb_request *request = body_request(body);
     struct lb_transport *t = request->transport;
     LB_ASSERT(bytes != NULL);
@@ -130,7 +137,8 @@ enum lb_status lb_body_read(struct lb_body *body, void *bytes, size_t size, size
     return status;
 }
 
-void lb_body_close(struct lb_body *body) {
+void lb_body_close(struct lb_body *body)
+{
     struct lb_request *request = body_request(body);
     struct lb_transport *t = request->transport;
     struct lbi_work work = {NULL, NULL};

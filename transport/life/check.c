@@ -13,7 +13,8 @@ struct census {
     uint32_t idle;
 };
 
-static void check_exchange(const struct lbi_connection *c) {
+static void check_exchange(const struct lbi_connection *c)
+{
     const struct lb_request *request = c->request;
     LBI_CHECK_MAGIC(request, LBI_REQUEST_MAGIC);
     LB_ASSERT(request->connection == c);
@@ -31,7 +32,8 @@ static void check_exchange(const struct lbi_connection *c) {
     LB_ASSERT(c->is_write_done || c->head != NULL);
 }
 
-static void check_connection(const struct lbi_connection *c, struct census *census) {
+static void check_connection(const struct lbi_connection *c, struct census *census)
+{
     LBI_CHECK_MAGIC(c, LBI_CONNECTION_MAGIC);
     LB_ASSERT(c->input_start <= c->input_end);
     census->slots++;
@@ -61,7 +63,8 @@ static void check_connection(const struct lbi_connection *c, struct census *cens
     }
 }
 
-static void check_waiters(const struct lbi_host *host) {
+static void check_waiters(const struct lbi_host *host)
+{
     uint32_t slot_max = host->transport->options.connections_per_host_max;
     uint32_t count = 0;
     for (const struct lb_request *w = host->waiters; w != NULL; w = w->queue_next) {
@@ -82,7 +85,8 @@ static void check_waiters(const struct lbi_host *host) {
     LB_ASSERT(count == 0 || host->idle_count == 0); /* B5: nobody waits beside an idle connection */
 }
 
-static void check_host(const struct lbi_host *host) {
+static void check_host(const struct lbi_host *host)
+{
     LBI_CHECK_MAGIC(host, LBI_HOST_MAGIC);
     const struct lb_transport_options *options = &host->transport->options;
     struct census census = {0, 0};
@@ -105,7 +109,8 @@ static void check_host(const struct lbi_host *host) {
     check_waiters(host);
 }
 
-void lbi_transport_check(const struct lb_transport *t) {
+void lbi_transport_check(const struct lb_transport *t)
+{
     LBI_CHECK_MAGIC(t, LBI_TRANSPORT_MAGIC);
     uint32_t idle = 0;
     uint32_t slots = 0;
@@ -121,7 +126,8 @@ void lbi_transport_check(const struct lb_transport *t) {
     }
 }
 
-void lb_transport_check(const struct lb_transport *t) {
+void lb_transport_check(const struct lb_transport *t)
+{
     if (!t->is_locked) {
         lbi_transport_check(t);
     }

@@ -37,18 +37,21 @@ static const bool connection_may[4][4] = {
                              [LBI_CONNECTION_CLOSED] = true},
 };
 
-void lbi_connection_set_state(struct lbi_connection *c, enum lbi_connection_state state) {
+void lbi_connection_set_state(struct lbi_connection *c, enum lbi_connection_state state)
+{
     LBI_CHECK_MAGIC(c, LBI_CONNECTION_MAGIC);
     LB_ASSERT(c->transport->is_locked);
     LB_ASSERT(connection_may[c->state][state]);
     c->state = state;
 }
 
-const char *lbi_connection_name(const struct lbi_connection *c) {
+const char *lbi_connection_name(const struct lbi_connection *c)
+{
     return c->socket->ops->name(c->socket);
 }
 
-enum lb_status lbi_connection_new(struct lbi_host *host, struct lbi_connection **ret_connection) {
+enum lb_status lbi_connection_new(struct lbi_host *host, struct lbi_connection **ret_connection)
+{
     struct lb_transport *t = host->transport;
     LB_ASSERT(t->is_locked);
     struct lbi_connection *c = t->memory->alloc(t->memory, sizeof *c);
@@ -57,7 +60,8 @@ enum lb_status lbi_connection_new(struct lbi_host *host, struct lbi_connection *
     }
     memset(c, 0, offsetof(struct lbi_connection, input));
     struct lb_endpoint endpoint = {host->scheme, host->name, host->port};
-    enum lb_status status = t->options.network->ops->open(t->options.network, &endpoint, &c->socket);
+    enum lb_status status =
+        t->options.network->ops->open(t->options.network, &endpoint, &c->socket);
     if (status != LB_OK) {
         t->memory->release(t->memory, c, sizeof *c);
         return status;
@@ -77,12 +81,14 @@ enum lb_status lbi_connection_new(struct lbi_host *host, struct lbi_connection *
     return LB_OK;
 }
 
-bool lbi_connection_is_quiet(const struct lbi_connection *c) {
+bool lbi_connection_is_quiet(const struct lbi_connection *c)
+{
     LB_ASSERT(c->exchange == LBI_EXCHANGE_NONE);
     return c->input_start == c->input_end && !c->socket->ops->is_pending(c->socket);
 }
 
-void lbi_connection_begin(struct lbi_connection *c, struct lb_request *request) {
+void lbi_connection_begin(struct lbi_connection *c, struct lb_request *request)
+{
     LB_ASSERT(c->request == NULL);
     LB_ASSERT(c->exchange == LBI_EXCHANGE_NONE);
     LB_ASSERT(c->input_start == c->input_end);
@@ -108,7 +114,8 @@ void lbi_connection_begin(struct lbi_connection *c, struct lb_request *request) 
 }
 
 /* connection_detach: the exchange is over for the connection. */
-static struct lb_request *connection_detach(struct lbi_connection *c) {
+static struct lb_request *connection_detach(struct lbi_connection *c)
+{
     struct lb_request *request = c->request;
     LB_ASSERT(request != NULL);
     LB_ASSERT(request->connection == c);
@@ -120,7 +127,8 @@ static struct lb_request *connection_detach(struct lbi_connection *c) {
 }
 
 /* connection_is_reusable: every condition of rule R1 but the pool's own. */
-static bool connection_is_reusable(const struct lbi_connection *c) {
+static bool connection_is_reusable(const struct lbi_connection *c)
+{
     const struct lbi_reader *reader = &c->reader;
     bool is_body_read = reader->is_complete || reader->framing == LBI_FRAMING_NONE;
     return is_body_read && reader->failure == LB_OK && reader->may_keep_alive &&
@@ -128,7 +136,8 @@ static bool connection_is_reusable(const struct lbi_connection *c) {
            c->is_write_done && !c->is_write_failed;
 }
 
-void lbi_connection_await_write(struct lbi_connection *c, struct lb_cond *cond) {
+void lbi_connection_await_write(struct lbi_connection *c, struct lb_cond *cond)
+{
     struct lb_transport *t = c->transport;
     uint64_t deadline_ns = lbi_deadline(t, t->options.written_duration_ns);
     while (c->state == LBI_CONNECTION_BUSY && !c->is_write_done) {
@@ -139,7 +148,8 @@ void lbi_connection_await_write(struct lbi_connection *c, struct lb_cond *cond) 
     }
 }
 
-void lbi_connection_end(struct lbi_connection *c, struct lbi_work *work) {
+void lbi_connection_end(struct lbi_connection *c, struct lbi_work *work)
+{
     LB_ASSERT(c->state == LBI_CONNECTION_BUSY);
     bool is_reusable = connection_is_reusable(c);
     lbi_request_end(connection_detach(c));
@@ -153,7 +163,8 @@ void lbi_connection_end(struct lbi_connection *c, struct lbi_work *work) {
 }
 
 void lbi_connection_close(struct lbi_connection *c, enum lb_status cause, bool may_retry,
-                          struct lbi_work *work) {
+                          struct lbi_work *work)
+{
     LBI_CHECK_MAGIC(c, LBI_CONNECTION_MAGIC);
     LB_ASSERT(c->state != LBI_CONNECTION_CLOSED);
     struct lb_transport *t = c->transport;
@@ -178,7 +189,8 @@ void lbi_connection_close(struct lbi_connection *c, enum lb_status cause, bool m
     lbi_wake(t, &c->write_wake, LB_SITE_WAKE_WRITE);
 }
 
-void lbi_connection_finish(struct lbi_connection *c) {
+void lbi_connection_finish(struct lbi_connection *c)
+{
     struct lb_transport *t = c->transport;
     struct lbi_work work = {NULL, NULL};
     lbi_lock(t, LB_SITE_READ_END);

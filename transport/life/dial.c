@@ -13,14 +13,16 @@
 /* dial_start_worker: starts one of the connection's workers. */
 static enum lb_status dial_start_worker(struct lbi_connection *c, enum lb_role role,
                                         lb_worker_fn function, enum lb_site site,
-                                        struct lb_worker **ret_worker) {
+                                        struct lb_worker **ret_worker)
+{
     struct lb_runtime *runtime = c->transport->runtime;
     struct lb_worker_options options = {role, lbi_connection_name(c), function, c};
     return runtime->ops->worker_start(runtime, &options, site, ret_worker);
 }
 
 /* dial_fail: closes a connection that is not closed yet. */
-static void dial_fail(struct lbi_connection *c, enum lb_status cause) {
+static void dial_fail(struct lbi_connection *c, enum lb_status cause)
+{
     struct lb_transport *t = c->transport;
     struct lbi_work work = {NULL, NULL};
     lbi_lock(t, LB_SITE_DIAL_DONE);
@@ -30,11 +32,12 @@ static void dial_fail(struct lbi_connection *c, enum lb_status cause) {
     lbi_unlock_run(t, &work);
 }
 
-enum lb_status lbi_dial_start(struct lbi_connection *c) {
+enum lb_status lbi_dial_start(struct lbi_connection *c)
+{
     LBI_CHECK_MAGIC(c, LBI_CONNECTION_MAGIC);
     LB_ASSERT(c->pin_count > 0);
-    enum lb_status status = dial_start_worker(c, LB_ROLE_DIAL, lbi_dial_worker,
-                                              LB_SITE_START_DIAL, &c->dial_worker);
+    enum lb_status status =
+        dial_start_worker(c, LB_ROLE_DIAL, lbi_dial_worker, LB_SITE_START_DIAL, &c->dial_worker);
     if (status != LB_OK) {
         dial_fail(c, status);
     }
@@ -42,7 +45,8 @@ enum lb_status lbi_dial_start(struct lbi_connection *c) {
 }
 
 /* dial_hand_over: the dial has ended; true when the connection is in use or pooled. */
-static bool dial_hand_over(struct lbi_connection *c, enum lb_status status) {
+static bool dial_hand_over(struct lbi_connection *c, enum lb_status status)
+{
     struct lb_transport *t = c->transport;
     struct lbi_work work = {NULL, NULL};
     lbi_lock(t, LB_SITE_DIAL_DONE);
@@ -63,13 +67,13 @@ static bool dial_hand_over(struct lbi_connection *c, enum lb_status status) {
     return is_open;
 }
 
-void lbi_dial_worker(void *argument) {
+void lbi_dial_worker(void *argument)
+{
     struct lbi_connection *c = argument;
     LBI_CHECK_MAGIC(c, LBI_CONNECTION_MAGIC);
     struct lb_transport *t = c->transport;
     uint64_t deadline_ns = lbi_deadline(t, t->options.dial_duration_ns);
-    enum lb_status status =
-        c->socket->ops->connect(c->socket, deadline_ns, LB_SITE_SOCKET_CONNECT);
+    enum lb_status status = c->socket->ops->connect(c->socket, deadline_ns, LB_SITE_SOCKET_CONNECT);
     if (dial_hand_over(c, status)) {
         status = dial_start_worker(c, LB_ROLE_WRITE, lbi_write_worker, LB_SITE_START_WRITE,
                                    &c->write_worker);

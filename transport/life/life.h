@@ -57,18 +57,18 @@ struct lbi_work {
 struct lbi_host {
     uint32_t magic;
     struct lb_transport *transport;
-    struct lbi_host *prev, *next;   /* of the transport's hosts */
-    char *scheme, *name;            /* behind this struct, in its block */
-    size_t size;                    /* bytes of the block */
+    struct lbi_host *prev, *next; /* of the transport's hosts */
+    char *scheme, *name;          /* behind this struct, in its block */
+    size_t size;                  /* bytes of the block */
     uint16_t port;
-    bool is_idle_refused;           /* close-idle was called and no request has come since */
-    uint32_t user_count;            /* connections and requests that point here */
-    uint32_t slot_count;            /* connections that are not yet gone, dialing ones included */
+    bool is_idle_refused; /* close-idle was called and no request has come since */
+    uint32_t user_count;  /* connections and requests that point here */
+    uint32_t slot_count;  /* connections that are not yet gone, dialing ones included */
     uint32_t idle_count;
     uint32_t waiter_count;
     struct lbi_connection *connections; /* all of them, linked by prev/next */
-    struct lbi_connection *idle;    /* newest first, linked by idle_prev/idle_next */
-    struct lb_request *waiters;     /* first come first, linked by queue_prev/queue_next */
+    struct lbi_connection *idle;        /* newest first, linked by idle_prev/idle_next */
+    struct lb_request *waiters;         /* first come first, linked by queue_prev/queue_next */
 };
 
 struct lbi_connection {
@@ -79,27 +79,27 @@ struct lbi_connection {
     struct lbi_host *host;
     struct lb_socket *socket;
     struct lb_worker *dial_worker, *read_worker, *write_worker;
-    struct lb_cond read_wake;       /* for its read worker, or whoever finishes it */
-    struct lb_cond write_wake;      /* for its write worker */
+    struct lb_cond read_wake;  /* for its read worker, or whoever finishes it */
+    struct lb_cond write_wake; /* for its write worker */
     struct lbi_connection *prev, *next;
-    struct lbi_connection *idle_prev, *idle_next;   /* of the host's pool */
-    struct lbi_connection *age_prev, *age_next;     /* of all pools, oldest first */
-    struct lbi_connection *next_dial, *next_shut;   /* of a work */
-    struct lbi_connection *next_ended;              /* of the transport's ended ones */
-    struct lb_request *request;     /* BUSY: whose exchange it is */
-    struct lb_request *dialed_for;  /* DIALING: who started it and still waits */
-    uint64_t idle_deadline_ns;      /* IDLE: when it is too old */
-    uint32_t pin_count;             /* works that hold it */
-    bool is_reading;                /* a caller is inside lb_body_read */
-    bool is_reused;                 /* has been pooled, or has served an exchange */
-    bool is_answered;               /* the read worker has taken the response's first bytes for it */
-    bool is_write_wanted;           /* the write worker has a head to write */
+    struct lbi_connection *idle_prev, *idle_next; /* of the host's pool */
+    struct lbi_connection *age_prev, *age_next;   /* of all pools, oldest first */
+    struct lbi_connection *next_dial, *next_shut; /* of a work */
+    struct lbi_connection *next_ended;            /* of the transport's ended ones */
+    struct lb_request *request;                   /* BUSY: whose exchange it is */
+    struct lb_request *dialed_for;                /* DIALING: who started it and still waits */
+    uint64_t idle_deadline_ns;                    /* IDLE: when it is too old */
+    uint32_t pin_count;                           /* works that hold it */
+    bool is_reading;                              /* a caller is inside lb_body_read */
+    bool is_reused;                               /* has been pooled, or has served an exchange */
+    bool is_answered;     /* the read worker has taken the response's first bytes for it */
+    bool is_write_wanted; /* the write worker has a head to write */
     bool is_write_begun;
     bool is_write_done;
     bool is_write_failed;
-    bool is_write_awaited;          /* somebody waits for is_write_done */
-    uint64_t head_deadline_ns;      /* STARTED request: until when the head must have come */
-    struct lbi_request_head *head;  /* what the write worker writes */
+    bool is_write_awaited;         /* somebody waits for is_write_done */
+    uint64_t head_deadline_ns;     /* STARTED request: until when the head must have come */
+    struct lbi_request_head *head; /* what the write worker writes */
     struct lbi_reader reader;
     uint32_t input_start, input_end;
     char input[LBI_INPUT_SIZE];
@@ -125,14 +125,14 @@ struct lb_request {
     struct lbi_connection *dial;                /* QUEUED: the dial made for it, if any */
     struct lb_cond wake;                        /* for the callers inside send and read */
     struct lbi_request_head *head;
-    uint64_t id;                                /* order of lb_request_new, from 1 */
+    uint64_t id; /* order of lb_request_new, from 1 */
     uint64_t deadline_ns;
     const char *call_site;
     uint32_t retry_count;
     bool is_head_method;
     bool is_close;
     enum lb_body_state body_state;
-    enum lb_status outcome;       /* DONE: LB_END or an error; before: LB_OK */
+    enum lb_status outcome; /* DONE: LB_END or an error; before: LB_OK */
     struct lb_response response;
     struct lb_body body;
 };
@@ -143,17 +143,17 @@ struct lb_transport {
     struct lb_runtime *runtime;
     struct lb_memory *memory;
     struct lb_mutex lock;
-    struct lb_cond drained;           /* for lb_transport_free */
-    bool is_locked;                   /* by whom is the runtime's affair */
+    struct lb_cond drained; /* for lb_transport_free */
+    bool is_locked;         /* by whom is the runtime's affair */
     bool is_closing;
     uint64_t request_id_last;
-    uint32_t caller_count;            /* calls inside send and read */
-    uint32_t connection_count;        /* connections that are not yet gone */
+    uint32_t caller_count;     /* calls inside send and read */
+    uint32_t connection_count; /* connections that are not yet gone */
     uint32_t idle_count;
     struct lbi_host *hosts;
-    struct lb_request *requests;      /* all that have not been released */
+    struct lb_request *requests;        /* all that have not been released */
     struct lbi_connection *oldest_idle; /* of all pools, linked by age_prev/age_next */
-    struct lbi_connection *ended;     /* gone but for the join of their last worker */
+    struct lbi_connection *ended;       /* gone but for the join of their last worker */
 };
 
 /* -- lock.c: the lock, conditions and effects -- */

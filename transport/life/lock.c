@@ -9,22 +9,24 @@
 #include "core/assert.h"
 #include "life/life.h"
 
-void lbi_lock(struct lb_transport *t, enum lb_site site) {
+void lbi_lock(struct lb_transport *t, enum lb_site site)
+{
     LBI_CHECK_MAGIC(t, LBI_TRANSPORT_MAGIC);
     t->runtime->ops->mutex_lock(t->runtime, &t->lock, site);
     LB_ASSERT(!t->is_locked);
     t->is_locked = true;
 }
 
-void lbi_unlock(struct lb_transport *t) {
+void lbi_unlock(struct lb_transport *t)
+{
     LB_ASSERT(t->is_locked);
     lbi_transport_check(t);
     t->is_locked = false;
     t->runtime->ops->mutex_unlock(t->runtime, &t->lock);
 }
 
-bool lbi_wait(struct lb_transport *t, struct lb_cond *cond, uint64_t deadline_ns,
-              enum lb_site site) {
+bool lbi_wait(struct lb_transport *t, struct lb_cond *cond, uint64_t deadline_ns, enum lb_site site)
+{
     LB_ASSERT(t->is_locked);
     lbi_transport_check(t);
     t->is_locked = false;
@@ -35,16 +37,19 @@ bool lbi_wait(struct lb_transport *t, struct lb_cond *cond, uint64_t deadline_ns
     return status == LB_OK;
 }
 
-void lbi_wake(struct lb_transport *t, struct lb_cond *cond, enum lb_site site) {
+void lbi_wake(struct lb_transport *t, struct lb_cond *cond, enum lb_site site)
+{
     LB_ASSERT(t->is_locked);
     t->runtime->ops->cond_wake(t->runtime, cond, site);
 }
 
-uint64_t lbi_now(const struct lb_transport *t) {
+uint64_t lbi_now(const struct lb_transport *t)
+{
     return t->runtime->ops->now(t->runtime);
 }
 
-uint64_t lbi_deadline(const struct lb_transport *t, uint64_t duration_ns) {
+uint64_t lbi_deadline(const struct lb_transport *t, uint64_t duration_ns)
+{
     if (duration_ns == LB_NEVER) {
         return LB_NEVER;
     }
@@ -53,14 +58,16 @@ uint64_t lbi_deadline(const struct lb_transport *t, uint64_t duration_ns) {
 }
 
 void lbi_emit(const struct lb_transport *t, enum lb_event event, const char *subject,
-              uint64_t value) {
+              uint64_t value)
+{
     if (t->options.trace != NULL) {
         t->options.trace->emit(t->options.trace, event, subject, value);
     }
 }
 
 /* work_unpin: gives the pins of one list back. */
-static void work_unpin(struct lb_transport *t, struct lbi_connection *c) {
+static void work_unpin(struct lb_transport *t, struct lbi_connection *c)
+{
     LBI_CHECK_MAGIC(c, LBI_CONNECTION_MAGIC);
     LB_ASSERT(c->pin_count > 0);
     c->pin_count--;
@@ -68,7 +75,8 @@ static void work_unpin(struct lb_transport *t, struct lbi_connection *c) {
 }
 
 /* work_start_dials: starts the dials of a work; leaves those in it that could not be started. */
-static void work_start_dials(struct lb_transport *t, struct lbi_work *work) {
+static void work_start_dials(struct lb_transport *t, struct lbi_work *work)
+{
     struct lbi_connection *failed = NULL;
     struct lbi_connection *started = NULL;
     while (work->dials != NULL) {
@@ -93,7 +101,8 @@ static void work_start_dials(struct lb_transport *t, struct lbi_work *work) {
 }
 
 /* work_shut: shuts the sockets of a work down. */
-static void work_shut(struct lb_transport *t, struct lbi_work *work) {
+static void work_shut(struct lb_transport *t, struct lbi_work *work)
+{
     for (struct lbi_connection *c = work->shuts; c != NULL; c = c->next_shut) {
         c->socket->ops->shutdown(c->socket, LB_SITE_SOCKET_SHUTDOWN);
     }
@@ -107,7 +116,8 @@ static void work_shut(struct lb_transport *t, struct lbi_work *work) {
     lbi_unlock(t);
 }
 
-void lbi_unlock_run(struct lb_transport *t, struct lbi_work *work) {
+void lbi_unlock_run(struct lb_transport *t, struct lbi_work *work)
+{
     lbi_unlock(t);
     if (work->shuts != NULL) {
         work_shut(t, work);
@@ -123,7 +133,8 @@ void lbi_unlock_run(struct lb_transport *t, struct lbi_work *work) {
     }
 }
 
-void lbi_leave(struct lb_transport *t, struct lbi_work *work) {
+void lbi_leave(struct lb_transport *t, struct lbi_work *work)
+{
     if (work->dials != NULL || work->shuts != NULL) {
         lbi_unlock_run(t, work);
         lbi_lock(t, LB_SITE_WORK_UNPIN);
@@ -137,7 +148,8 @@ void lbi_leave(struct lb_transport *t, struct lbi_work *work) {
 }
 
 /* connection_reap: joins the last worker of an ended connection and frees it. */
-static void connection_reap(struct lb_transport *t, struct lbi_connection *c) {
+static void connection_reap(struct lb_transport *t, struct lbi_connection *c)
+{
     LBI_CHECK_MAGIC(c, LBI_CONNECTION_MAGIC);
     LB_ASSERT(c->write_worker == NULL);
     struct lb_runtime *runtime = t->runtime;
@@ -153,7 +165,8 @@ static void connection_reap(struct lb_transport *t, struct lbi_connection *c) {
     t->memory->release(t->memory, c, sizeof *c);
 }
 
-void lbi_reap(struct lb_transport *t) {
+void lbi_reap(struct lb_transport *t)
+{
     lbi_lock(t, LB_SITE_CLIENT_REAP);
     struct lbi_connection *ended = t->ended;
     t->ended = NULL;

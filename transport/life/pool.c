@@ -25,7 +25,8 @@
 
 /* host_new: an empty host in the transport's list. */
 static enum lb_status host_new(struct lb_transport *t, const struct lb_endpoint *endpoint,
-                               struct lbi_host **ret_host) {
+                               struct lbi_host **ret_host)
+{
     size_t scheme_size = strlen(endpoint->scheme) + 1;
     size_t name_size = strlen(endpoint->host) + 1;
     size_t size = sizeof(struct lbi_host) + scheme_size + name_size;
@@ -48,13 +49,15 @@ static enum lb_status host_new(struct lb_transport *t, const struct lb_endpoint 
 }
 
 /* host_is: whether connections to the endpoint are the host's (R6). */
-static bool host_is(const struct lbi_host *host, const struct lb_endpoint *endpoint) {
+static bool host_is(const struct lbi_host *host, const struct lb_endpoint *endpoint)
+{
     return host->port == endpoint->port && strcmp(host->name, endpoint->host) == 0 &&
            strcmp(host->scheme, endpoint->scheme) == 0;
 }
 
 enum lb_status lbi_host_acquire(struct lb_transport *t, const struct lb_endpoint *endpoint,
-                                struct lbi_host **ret_host) {
+                                struct lbi_host **ret_host)
+{
     LB_ASSERT(t->is_locked);
     struct lbi_host *host = t->hosts;
     while (host != NULL && !host_is(host, endpoint)) {
@@ -71,7 +74,8 @@ enum lb_status lbi_host_acquire(struct lb_transport *t, const struct lb_endpoint
     return LB_OK;
 }
 
-void lbi_host_release(struct lbi_host **host_pointer) {
+void lbi_host_release(struct lbi_host **host_pointer)
+{
     struct lbi_host *host = *host_pointer;
     *host_pointer = NULL;
     LBI_CHECK_MAGIC(host, LBI_HOST_MAGIC);
@@ -89,7 +93,8 @@ void lbi_host_release(struct lbi_host **host_pointer) {
 }
 
 struct lbi_host *lbi_host_find(struct lb_transport *t, const char *name,
-                               const struct lbi_host *after) {
+                               const struct lbi_host *after)
+{
     LB_ASSERT(t->is_locked);
     struct lbi_host *host = after == NULL ? t->hosts : after->next;
     while (host != NULL && name != NULL && strcmp(host->name, name) != 0) {
@@ -100,7 +105,8 @@ struct lbi_host *lbi_host_find(struct lb_transport *t, const char *name,
 
 /* pool_take_idle: the newest idle connection that nothing has happened to, or NULL; the others are
  * closed on the way (R3). */
-static struct lbi_connection *pool_take_idle(struct lbi_host *host, struct lbi_work *work) {
+static struct lbi_connection *pool_take_idle(struct lbi_host *host, struct lbi_work *work)
+{
     uint64_t now_ns = lbi_now(host->transport);
     while (host->idle != NULL) {
         struct lbi_connection *c = host->idle;
@@ -117,7 +123,8 @@ static struct lbi_connection *pool_take_idle(struct lbi_host *host, struct lbi_w
     return NULL;
 }
 
-void lbi_pool_remove(struct lbi_connection *c) {
+void lbi_pool_remove(struct lbi_connection *c)
+{
     struct lbi_host *host = c->host;
     LB_ASSERT(c->state == LBI_CONNECTION_IDLE);
     LB_ASSERT(host->idle_count > 0);
@@ -128,7 +135,8 @@ void lbi_pool_remove(struct lbi_connection *c) {
 }
 
 /* pool_add: puts a connection into the pool as its host's newest. */
-static void pool_add(struct lbi_connection *c, struct lbi_work *work) {
+static void pool_add(struct lbi_connection *c, struct lbi_work *work)
+{
     struct lbi_host *host = c->host;
     struct lb_transport *t = host->transport;
     uint32_t total_max = t->options.idle_total_max;
@@ -145,7 +153,8 @@ static void pool_add(struct lbi_connection *c, struct lbi_work *work) {
     }
 }
 
-void lbi_pool_unqueue(struct lb_request *request) {
+void lbi_pool_unqueue(struct lb_request *request)
+{
     struct lbi_host *host = request->host;
     LB_ASSERT(request->phase == LBI_REQUEST_QUEUED);
     LB_ASSERT(host->waiter_count > 0);
@@ -158,7 +167,8 @@ void lbi_pool_unqueue(struct lb_request *request) {
     }
 }
 
-void lbi_pool_give(struct lbi_connection *c, struct lbi_work *work) {
+void lbi_pool_give(struct lbi_connection *c, struct lbi_work *work)
+{
     struct lbi_host *host = c->host;
     struct lb_transport *t = host->transport;
     LB_ASSERT(t->is_locked);
@@ -181,7 +191,8 @@ void lbi_pool_give(struct lbi_connection *c, struct lbi_work *work) {
 }
 
 /* pool_dial_for: a dial begins for a waiting request; without memory the request ends. */
-static void pool_dial_for(struct lb_request *request, struct lbi_work *work) {
+static void pool_dial_for(struct lb_request *request, struct lbi_work *work)
+{
     struct lbi_connection *c = NULL;
     enum lb_status status = lbi_connection_new(request->host, &c);
     if (status != LB_OK) {
@@ -196,7 +207,8 @@ static void pool_dial_for(struct lb_request *request, struct lbi_work *work) {
     lbi_emit(c->transport, LB_EVENT_DIAL_START, lbi_connection_name(c), 0);
 }
 
-void lbi_pool_dial(struct lbi_host *host, struct lbi_work *work) {
+void lbi_pool_dial(struct lbi_host *host, struct lbi_work *work)
+{
     LBI_CHECK_MAGIC(host, LBI_HOST_MAGIC);
     struct lb_transport *t = host->transport;
     uint32_t slot_max = t->options.connections_per_host_max;
@@ -210,7 +222,8 @@ void lbi_pool_dial(struct lbi_host *host, struct lbi_work *work) {
     }
 }
 
-void lbi_pool_obtain(struct lb_request *request, struct lbi_work *work) {
+void lbi_pool_obtain(struct lb_request *request, struct lbi_work *work)
+{
     LB_ASSERT(request->phase == LBI_REQUEST_NEW);
     struct lbi_host *host = request->host;
     host->is_idle_refused = false;

@@ -10,7 +10,8 @@
 #include "life/life.h"
 
 /* stats_add: adds one host's account. */
-static void stats_add(const struct lbi_host *host, struct lb_stats *stats) {
+static void stats_add(const struct lbi_host *host, struct lb_stats *stats)
+{
     stats->idle += host->idle_count;
     stats->waiting += host->waiter_count;
     for (const struct lbi_connection *c = host->connections; c != NULL; c = c->next) {
@@ -20,7 +21,8 @@ static void stats_add(const struct lbi_host *host, struct lb_stats *stats) {
     }
 }
 
-void lb_transport_stats(struct lb_transport *t, const char *name, struct lb_stats *ret_stats) {
+void lb_transport_stats(struct lb_transport *t, const char *name, struct lb_stats *ret_stats)
+{
     LBI_CHECK_MAGIC(t, LBI_TRANSPORT_MAGIC);
     LB_ASSERT(ret_stats != NULL);
     memset(ret_stats, 0, sizeof *ret_stats);
@@ -42,13 +44,14 @@ struct profile {
 
 /* profile_add: counts one worker in the row of its kind. */
 static void profile_add(struct profile *profile, enum lb_role role, enum lb_site waits_for,
-                        const char *call_site) {
+                        const char *call_site)
+{
     size_t stored = profile->count < profile->room ? profile->count : profile->room;
     for (size_t i = 0; i < stored; i++) {
         struct lb_profile_row *row = &profile->rows[i];
-        bool is_same_site = row->call_site == call_site ||
-                            (row->call_site != NULL && call_site != NULL &&
-                             strcmp(row->call_site, call_site) == 0);
+        bool is_same_site =
+            row->call_site == call_site ||
+            (row->call_site != NULL && call_site != NULL && strcmp(row->call_site, call_site) == 0);
         if (row->role == role && row->waits_for == waits_for && is_same_site) {
             row->count++;
             return;
@@ -61,7 +64,8 @@ static void profile_add(struct profile *profile, enum lb_role role, enum lb_site
 }
 
 /* profile_add_connection: the workers of one connection. */
-static void profile_add_connection(struct profile *profile, const struct lbi_connection *c) {
+static void profile_add_connection(struct profile *profile, const struct lbi_connection *c)
+{
     bool is_open = c->exchange == LBI_EXCHANGE_BODY;
     const char *call_site = is_open ? c->request->call_site : NULL;
     enum lb_site read_site = is_open ? LB_SITE_WAIT_BODY_END : LB_SITE_SOCKET_READ_FIRST;
@@ -83,7 +87,8 @@ static void profile_add_connection(struct profile *profile, const struct lbi_con
 }
 
 void lb_transport_profile(struct lb_transport *t, struct lb_profile_row *rows, size_t row_count,
-                          size_t *ret_row_count) {
+                          size_t *ret_row_count)
+{
     LBI_CHECK_MAGIC(t, LBI_TRANSPORT_MAGIC);
     LB_ASSERT(rows != NULL || row_count == 0);
     LB_ASSERT(ret_row_count != NULL);

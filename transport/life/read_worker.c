@@ -18,7 +18,8 @@
 #include "life/life.h"
 
 /* read_begin: waits until the dial worker has ended. */
-static uint64_t read_begin(struct lbi_connection *c) {
+static uint64_t read_begin(struct lbi_connection *c)
+{
     struct lb_transport *t = c->transport;
     t->runtime->ops->worker_join(t->runtime, &c->dial_worker, LB_SITE_JOIN_DIAL);
     lbi_lock(t, LB_SITE_READ_EVENT);
@@ -32,7 +33,8 @@ enum read_event { READ_AGAIN, READ_ANSWER, READ_OVER };
 
 /* read_judge: decides on what a wait for the first bytes has brought; under the lock. */
 static enum read_event read_judge(struct lbi_connection *c, enum lb_status status,
-                                  struct lbi_work *work) {
+                                  struct lbi_work *work)
+{
     switch (c->state) {
     case LBI_CONNECTION_IDLE:
         lbi_connection_close(c, status == LB_TIMEOUT ? LB_TIMEOUT : LB_PROTOCOL, false, work);
@@ -57,7 +59,8 @@ static enum read_event read_judge(struct lbi_connection *c, enum lb_status statu
 }
 
 /* read_first: waits until a response begins; false when the connection is over. */
-static bool read_first(struct lbi_connection *c, uint64_t deadline_ns) {
+static bool read_first(struct lbi_connection *c, uint64_t deadline_ns)
+{
     struct lb_transport *t = c->transport;
     enum read_event event = READ_AGAIN;
     while (event == READ_AGAIN) {
@@ -74,7 +77,8 @@ static bool read_first(struct lbi_connection *c, uint64_t deadline_ns) {
 }
 
 /* read_head_bytes: reads until the response's head is complete, or cannot be. */
-static enum lb_status read_head_bytes(struct lbi_connection *c) {
+static enum lb_status read_head_bytes(struct lbi_connection *c)
+{
     enum lb_status status = LB_AGAIN;
     while (status == LB_AGAIN) {
         LB_ASSERT(c->input_start == c->input_end);
@@ -94,7 +98,8 @@ static enum lb_status read_head_bytes(struct lbi_connection *c) {
 
 /* read_deliver: hands the head to the caller; without a body the exchange ends here, and the
  * connection is back in the pool before the caller knows (F7). */
-static void read_deliver(struct lbi_connection *c, struct lbi_work *work) {
+static void read_deliver(struct lbi_connection *c, struct lbi_work *work)
+{
     struct lb_transport *t = c->transport;
     if (c->reader.framing == LBI_FRAMING_NONE) {
         lbi_connection_await_write(c, &c->read_wake);
@@ -115,7 +120,8 @@ static void read_deliver(struct lbi_connection *c, struct lbi_work *work) {
 }
 
 /* read_head: reads and delivers the head; false when the connection is over. */
-static bool read_head(struct lbi_connection *c) {
+static bool read_head(struct lbi_connection *c)
+{
     struct lb_transport *t = c->transport;
     enum lb_status status = read_head_bytes(c);
     struct lbi_work work = {NULL, NULL};
@@ -131,7 +137,8 @@ static bool read_head(struct lbi_connection *c) {
 }
 
 /* read_body_end: waits until the exchange is over; false when the connection is, too. */
-static bool read_body_end(struct lbi_connection *c, uint64_t *ret_deadline_ns) {
+static bool read_body_end(struct lbi_connection *c, uint64_t *ret_deadline_ns)
+{
     struct lb_transport *t = c->transport;
     struct lbi_work work = {NULL, NULL};
     lbi_lock(t, LB_SITE_READ_EVENT);
@@ -148,7 +155,8 @@ static bool read_body_end(struct lbi_connection *c, uint64_t *ret_deadline_ns) {
     return is_open;
 }
 
-void lbi_read_worker(void *argument) {
+void lbi_read_worker(void *argument)
+{
     struct lbi_connection *c = argument;
     LBI_CHECK_MAGIC(c, LBI_CONNECTION_MAGIC);
     uint64_t deadline_ns = read_begin(c);

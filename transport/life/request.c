@@ -23,17 +23,16 @@
 
 /* Which changes of phase there are: request_may[from][to]. */
 static const bool request_may[5][5] = {
-    [LBI_REQUEST_NEW] = {[LBI_REQUEST_QUEUED] = true,
-                         [LBI_REQUEST_STARTED] = true,
-                         [LBI_REQUEST_DONE] = true},
+    [LBI_REQUEST_NEW] =
+        {[LBI_REQUEST_QUEUED] = true, [LBI_REQUEST_STARTED] = true, [LBI_REQUEST_DONE] = true},
     [LBI_REQUEST_QUEUED] = {[LBI_REQUEST_STARTED] = true, [LBI_REQUEST_DONE] = true},
-    [LBI_REQUEST_STARTED] = {[LBI_REQUEST_NEW] = true,
-                             [LBI_REQUEST_BODY] = true,
-                             [LBI_REQUEST_DONE] = true},
+    [LBI_REQUEST_STARTED] =
+        {[LBI_REQUEST_NEW] = true, [LBI_REQUEST_BODY] = true, [LBI_REQUEST_DONE] = true},
     [LBI_REQUEST_BODY] = {[LBI_REQUEST_DONE] = true},
 };
 
-void lbi_request_set_phase(struct lb_request *request, enum lbi_request_phase phase) {
+void lbi_request_set_phase(struct lb_request *request, enum lbi_request_phase phase)
+{
     LBI_CHECK_MAGIC(request, LBI_REQUEST_MAGIC);
     LB_ASSERT(request->transport->is_locked);
     LB_ASSERT(request_may[request->phase][phase]);
@@ -42,7 +41,8 @@ void lbi_request_set_phase(struct lb_request *request, enum lbi_request_phase ph
 
 /* request_init: what cannot fail of making a request. */
 static void request_init(struct lb_request *request, struct lb_transport *t,
-                         const struct lb_request_options *options) {
+                         const struct lb_request_options *options)
+{
     request->magic = LBI_REQUEST_MAGIC;
     request->transport = t;
     request->phase = LBI_REQUEST_NEW;
@@ -55,7 +55,8 @@ static void request_init(struct lb_request *request, struct lb_transport *t,
 }
 
 enum lb_status lb_request_new(struct lb_transport *t, const struct lb_request_options *options,
-                              struct lb_request **ret_request) {
+                              struct lb_request **ret_request)
+{
     LBI_CHECK_MAGIC(t, LBI_TRANSPORT_MAGIC);
     LB_ASSERT(options != NULL);
     LB_ASSERT(ret_request != NULL);
@@ -88,7 +89,8 @@ enum lb_status lb_request_new(struct lb_transport *t, const struct lb_request_op
 }
 
 /* request_deadline: until when the sender waits: the request's deadline or the head's. */
-static uint64_t request_deadline(const struct lb_request *request) {
+static uint64_t request_deadline(const struct lb_request *request)
+{
     uint64_t deadline_ns = request->deadline_ns;
     if (request->connection != NULL && request->connection->head_deadline_ns < deadline_ns) {
         deadline_ns = request->connection->head_deadline_ns;
@@ -97,7 +99,8 @@ static uint64_t request_deadline(const struct lb_request *request) {
 }
 
 /* request_begin: the first attempt, or another one, unless it is too late. */
-static void request_begin(struct lb_request *request, struct lbi_work *work) {
+static void request_begin(struct lb_request *request, struct lbi_work *work)
+{
     struct lb_transport *t = request->transport;
     if (t->is_closing) {
         lbi_request_fail(request, LB_CLOSED, work);
@@ -109,19 +112,20 @@ static void request_begin(struct lb_request *request, struct lbi_work *work) {
 }
 
 /* request_wait: waits for the next change, or for the deadline. */
-static void request_wait(struct lb_request *request, struct lbi_work *work) {
+static void request_wait(struct lb_request *request, struct lbi_work *work)
+{
     struct lb_transport *t = request->transport;
     bool is_queued = request->phase == LBI_REQUEST_QUEUED;
     bool is_woken = lbi_wait(t, &request->wake, request_deadline(request),
                              is_queued ? LB_SITE_WAIT_CONNECTION : LB_SITE_WAIT_HEAD);
-    bool is_waiting =
-        request->phase == LBI_REQUEST_QUEUED || request->phase == LBI_REQUEST_STARTED;
+    bool is_waiting = request->phase == LBI_REQUEST_QUEUED || request->phase == LBI_REQUEST_STARTED;
     if (!is_woken && is_waiting && request_deadline(request) <= lbi_now(t)) {
         lbi_request_fail(request, LB_TIMEOUT, work);
     }
 }
 
-enum lb_status lb_request_send(struct lb_request *request, struct lb_response **ret_response) {
+enum lb_status lb_request_send(struct lb_request *request, struct lb_response **ret_response)
+{
     LBI_CHECK_MAGIC(request, LBI_REQUEST_MAGIC);
     LB_ASSERT(ret_response != NULL);
     struct lb_transport *t = request->transport;
@@ -155,7 +159,8 @@ enum lb_status lb_request_send(struct lb_request *request, struct lb_response **
     return status;
 }
 
-void lbi_request_end(struct lb_request *request) {
+void lbi_request_end(struct lb_request *request)
+{
     LB_ASSERT(request->phase == LBI_REQUEST_BODY);
     LB_ASSERT(request->body_state == LB_BODY_OPEN);
     lbi_request_set_phase(request, LBI_REQUEST_DONE);
@@ -165,14 +170,16 @@ void lbi_request_end(struct lb_request *request) {
 }
 
 /* body_state_of: the final state of an open body that ends with an error. */
-static enum lb_body_state body_state_of(enum lb_status cause) {
+static enum lb_body_state body_state_of(enum lb_status cause)
+{
     if (cause == LB_CANCELLED) {
         return LB_BODY_CANCELLED;
     }
     return cause == LB_CLOSED ? LB_BODY_CLOSED : LB_BODY_FAILED;
 }
 
-void lbi_request_lost(struct lb_request *request, enum lb_status cause, bool may_retry) {
+void lbi_request_lost(struct lb_request *request, enum lb_status cause, bool may_retry)
+{
     LBI_CHECK_MAGIC(request, LBI_REQUEST_MAGIC);
     LB_ASSERT(request->connection == NULL);
     LB_ASSERT(cause > LB_AGAIN);
@@ -193,7 +200,8 @@ void lbi_request_lost(struct lb_request *request, enum lb_status cause, bool may
     lbi_wake(t, &request->wake, LB_SITE_WAKE_CALLER);
 }
 
-void lbi_request_fail(struct lb_request *request, enum lb_status cause, struct lbi_work *work) {
+void lbi_request_fail(struct lb_request *request, enum lb_status cause, struct lbi_work *work)
+{
     LB_ASSERT(request->transport->is_locked);
     switch (request->phase) {
     case LBI_REQUEST_QUEUED:
@@ -213,7 +221,8 @@ void lbi_request_fail(struct lb_request *request, enum lb_status cause, struct l
     LB_ASSERT(request->phase != LBI_REQUEST_DONE);
 }
 
-void lb_request_cancel(struct lb_request *request) {
+void lb_request_cancel(struct lb_request *request)
+{
     LBI_CHECK_MAGIC(request, LBI_REQUEST_MAGIC);
     struct lb_transport *t = request->transport;
     struct lbi_work work = {NULL, NULL};
@@ -224,7 +233,8 @@ void lb_request_cancel(struct lb_request *request) {
     lbi_unlock_run(t, &work);
 }
 
-void lbi_request_destroy(struct lb_request *request) {
+void lbi_request_destroy(struct lb_request *request)
+{
     struct lb_transport *t = request->transport;
     LB_ASSERT(t->is_locked);
     LB_ASSERT(request->connection == NULL);
@@ -237,7 +247,8 @@ void lbi_request_destroy(struct lb_request *request) {
     t->memory->release(t->memory, request, sizeof *request);
 }
 
-void lb_request_free(struct lb_request **request_pointer) {
+void lb_request_free(struct lb_request **request_pointer)
+{
     LB_ASSERT(request_pointer != NULL);
     struct lb_request *request = *request_pointer;
     *request_pointer = NULL;
@@ -257,13 +268,15 @@ void lb_request_free(struct lb_request **request_pointer) {
     lbi_unlock_run(t, &work);
 }
 
-uint16_t lb_response_code(const struct lb_response *response) {
+uint16_t lb_response_code(const struct lb_response *response)
+{
     LB_ASSERT(response != NULL);
     LB_ASSERT(response->head.code != 0);
     return response->head.code;
 }
 
-const char *lb_response_header(const struct lb_response *response, const char *name) {
+const char *lb_response_header(const struct lb_response *response, const char *name)
+{
     LB_ASSERT(response != NULL);
     LB_ASSERT(response->head.code != 0);
     return lbi_head_find(&response->head, name);

@@ -11,7 +11,8 @@
 #include "core/assert.h"
 #include "life/life.h"
 
-void lb_transport_options_default(struct lb_transport_options *ret_options) {
+void lb_transport_options_default(struct lb_transport_options *ret_options)
+{
     LB_ASSERT(ret_options != NULL);
     const uint64_t second_ns = 1000000000u;
     memset(ret_options, 0, sizeof *ret_options);
@@ -24,11 +25,12 @@ void lb_transport_options_default(struct lb_transport_options *ret_options) {
     ret_options->head_duration_ns = LB_NEVER;
     ret_options->written_duration_ns = second_ns / 20;
     ret_options->head_size_max = 64 * 1024;
-    ret_options->retries_max = 16;
+    ret_options->retries_max = 4;
 }
 
 enum lb_status lb_transport_new(const struct lb_transport_options *options,
-                                struct lb_transport **ret_transport) {
+                                struct lb_transport **ret_transport)
+{
     LB_ASSERT(options != NULL);
     LB_ASSERT(options->runtime != NULL);
     LB_ASSERT(options->network != NULL);
@@ -50,7 +52,8 @@ enum lb_status lb_transport_new(const struct lb_transport_options *options,
 }
 
 /* host_close_idle: closes what nobody uses and nobody waits for. */
-static void host_close_idle(struct lbi_host *host, struct lbi_work *work) {
+static void host_close_idle(struct lbi_host *host, struct lbi_work *work)
+{
     LBI_CHECK_MAGIC(host, LBI_HOST_MAGIC);
     host->is_idle_refused = true;
     while (host->idle != NULL) {
@@ -63,7 +66,8 @@ static void host_close_idle(struct lbi_host *host, struct lbi_work *work) {
     }
 }
 
-void lb_transport_close_idle(struct lb_transport *t, const char *name) {
+void lb_transport_close_idle(struct lb_transport *t, const char *name)
+{
     LBI_CHECK_MAGIC(t, LBI_TRANSPORT_MAGIC);
     struct lbi_work work = {NULL, NULL};
     lbi_lock(t, LB_SITE_POOL_CLOSE_IDLE);
@@ -76,7 +80,8 @@ void lb_transport_close_idle(struct lb_transport *t, const char *name) {
 }
 
 /* transport_end_all: every request and every connection ends; under the lock. */
-static void transport_end_all(struct lb_transport *t, struct lbi_work *work) {
+static void transport_end_all(struct lb_transport *t, struct lbi_work *work)
+{
     for (struct lb_request *request = t->requests; request != NULL; request = request->next) {
         if (request->phase != LBI_REQUEST_DONE) {
             lbi_request_fail(request, LB_CLOSED, work);
@@ -91,7 +96,8 @@ static void transport_end_all(struct lb_transport *t, struct lbi_work *work) {
     }
 }
 
-void lb_transport_free(struct lb_transport **transport) {
+void lb_transport_free(struct lb_transport **transport)
+{
     LB_ASSERT(transport != NULL);
     struct lb_transport *t = *transport;
     *transport = NULL;

@@ -12,7 +12,8 @@
 #include "life/life.h"
 
 /* write_all: writes the head; under no lock. */
-static enum lb_status write_all(struct lbi_connection *c) {
+static enum lb_status write_all(struct lbi_connection *c)
+{
     size_t written = 0;
     while (written < c->head->size) {
         size_t size = 0;
@@ -30,7 +31,8 @@ static enum lb_status write_all(struct lbi_connection *c) {
 }
 
 /* write_report: the write has ended; starts the clock for the response's head (B3). */
-static void write_report(struct lbi_connection *c, enum lb_status status, struct lbi_work *work) {
+static void write_report(struct lbi_connection *c, enum lb_status status, struct lbi_work *work)
+{
     struct lb_transport *t = c->transport;
     c->is_write_done = true;
     c->is_write_failed = status != LB_OK;
@@ -54,7 +56,8 @@ static void write_report(struct lbi_connection *c, enum lb_status status, struct
 }
 
 /* write_request: one turn: waits for an exchange and writes it; false when the connection is over. */
-static bool write_request(struct lbi_connection *c) {
+static bool write_request(struct lbi_connection *c)
+{
     struct lb_transport *t = c->transport;
     struct lbi_work work = {NULL, NULL};
     while (c->state != LBI_CONNECTION_CLOSED && !c->is_write_wanted) {
@@ -82,7 +85,8 @@ static bool write_request(struct lbi_connection *c) {
     return true;
 }
 
-void lbi_write_worker(void *argument) {
+void lbi_write_worker(void *argument)
+{
     struct lbi_connection *c = argument;
     LBI_CHECK_MAGIC(c, LBI_CONNECTION_MAGIC);
     lbi_lock(c->transport, LB_SITE_WRITE_TAKE);

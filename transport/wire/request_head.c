@@ -14,7 +14,8 @@
 #define LBI_PORT_SIZE 8 /* ":65535" and the NUL */
 
 /* text_is_plain: whether a part holds only visible ASCII characters and is not empty. */
-static bool text_is_plain(const char *text) {
+static bool text_is_plain(const char *text)
+{
     LB_ASSERT(text != NULL);
     for (const char *at = text; *at != '\0'; at++) {
         if (*at <= ' ' || *at > '~') {
@@ -25,7 +26,8 @@ static bool text_is_plain(const char *text) {
 }
 
 /* request_validate: LB_OK, or why the options cannot be sent. */
-static enum lb_status request_validate(const struct lb_request_options *options) {
+static enum lb_status request_validate(const struct lb_request_options *options)
+{
     const struct lb_endpoint *endpoint = &options->endpoint;
     if (strcmp(options->method, "GET") != 0 && strcmp(options->method, "HEAD") != 0) {
         return LB_PROTOCOL;
@@ -47,7 +49,8 @@ static enum lb_status request_validate(const struct lb_request_options *options)
 
 /* head_parts: the pieces of the head in order: the request line, Host (the port only where it is not
  * the scheme's own, an IPv6 address in brackets: RFC 9110 section 7.2), persistence. */
-static void head_parts(const struct lb_request_options *options, char *port, const char **parts) {
+static void head_parts(const struct lb_request_options *options, char *port, const char **parts)
+{
     const struct lb_endpoint *endpoint = &options->endpoint;
     bool is_ipv6 = strchr(endpoint->host, ':') != NULL;
     uint16_t usual = endpoint->scheme[4] == 's' ? 443 : 80;
@@ -71,7 +74,8 @@ static void head_parts(const struct lb_request_options *options, char *port, con
 
 enum lb_status lbi_request_head_new(struct lb_memory *memory,
                                     const struct lb_request_options *options,
-                                    struct lbi_request_head **ret_head) {
+                                    struct lbi_request_head **ret_head)
+{
     LB_ASSERT(memory != NULL);
     enum lb_status status = request_validate(options);
     if (status != LB_OK) {
@@ -103,13 +107,15 @@ enum lb_status lbi_request_head_new(struct lb_memory *memory,
     return LB_OK;
 }
 
-struct lbi_request_head *lbi_request_head_acquire(struct lbi_request_head *head) {
+struct lbi_request_head *lbi_request_head_acquire(struct lbi_request_head *head)
+{
     LB_ASSERT(head->owner_count > 0);
     head->owner_count++;
     return head;
 }
 
-void lbi_request_head_release(struct lbi_request_head **head) {
+void lbi_request_head_release(struct lbi_request_head **head)
+{
     struct lbi_request_head *released = *head;
     *head = NULL;
     if (released == NULL) {

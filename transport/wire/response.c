@@ -20,7 +20,8 @@
 #include "core/assert.h"
 #include "core/limits.h"
 
-void lbi_head_deinit(struct lbi_head *head) {
+void lbi_head_deinit(struct lbi_head *head)
+{
     LB_ASSERT(head != NULL);
     if (head->bytes != NULL) {
         head->memory->release(head->memory, head->bytes, head->capacity);
@@ -31,7 +32,8 @@ void lbi_head_deinit(struct lbi_head *head) {
 }
 
 /* head_append: adds bytes to the fields, growing the storage by doubling. */
-static enum lb_status head_append(struct lbi_head *head, const char *bytes, size_t size) {
+static enum lb_status head_append(struct lbi_head *head, const char *bytes, size_t size)
+{
     LB_ASSERT(head->memory != NULL);
     LB_ASSERT(head->size <= head->capacity);
     if (head->capacity - head->size < size) {
@@ -59,8 +61,8 @@ static enum lb_status head_append(struct lbi_head *head, const char *bytes, size
 
 /* head_next: the value of the field whose name stands at `name`; returns where the next name stands,
  * or NULL when there is no field at `name`. */
-static const char *head_next(const struct lbi_head *head, const char *name,
-                             const char **ret_value) {
+static const char *head_next(const struct lbi_head *head, const char *name, const char **ret_value)
+{
     if (name == head->bytes + head->size) {
         return NULL;
     }
@@ -70,7 +72,8 @@ static const char *head_next(const struct lbi_head *head, const char *name,
     return value + strlen(value) + 1;
 }
 
-const char *lbi_head_find(const struct lbi_head *head, const char *name) {
+const char *lbi_head_find(const struct lbi_head *head, const char *name)
+{
     LB_ASSERT(name != NULL);
     const char *value = NULL;
     const char *at = head->bytes;
@@ -85,7 +88,8 @@ const char *lbi_head_find(const struct lbi_head *head, const char *name) {
 }
 
 /* reader_of: the reader that a callback of llhttp belongs to. */
-static struct lbi_reader *reader_of(llhttp_t *parser) {
+static struct lbi_reader *reader_of(llhttp_t *parser)
+{
     struct lbi_reader *reader = parser->data;
     LB_ASSERT(reader != NULL);
     LB_ASSERT(&reader->parser == parser);
@@ -93,14 +97,16 @@ static struct lbi_reader *reader_of(llhttp_t *parser) {
 }
 
 /* reader_fail: makes the running callback end llhttp with our own status. */
-static int reader_fail(struct lbi_reader *reader, enum lb_status status) {
+static int reader_fail(struct lbi_reader *reader, enum lb_status status)
+{
     LB_ASSERT(status > LB_AGAIN);
     reader->failure = status;
     return HPE_USER;
 }
 
 /* reader_store: one piece of a field's name or value. Trailers are read over, not stored. */
-static int reader_store(llhttp_t *parser, const char *at, size_t size) {
+static int reader_store(llhttp_t *parser, const char *at, size_t size)
+{
     struct lbi_reader *reader = reader_of(parser);
     if (reader->is_head_complete) {
         return 0;
@@ -112,7 +118,8 @@ static int reader_store(llhttp_t *parser, const char *at, size_t size) {
     return status == LB_OK ? 0 : reader_fail(reader, status);
 }
 
-static int reader_store_end(llhttp_t *parser) {
+static int reader_store_end(llhttp_t *parser)
+{
     struct lbi_reader *reader = reader_of(parser);
     if (reader->is_head_complete) {
         return 0;
@@ -122,7 +129,8 @@ static int reader_store_end(llhttp_t *parser) {
 }
 
 /* reader_has_chunked: whether the only transfer coding is chunked, given that there is one. */
-static bool reader_has_chunked(const struct lbi_reader *reader) {
+static bool reader_has_chunked(const struct lbi_reader *reader)
+{
     const char *value = NULL;
     const char *name = reader->head.bytes;
     uint32_t count = 0;
@@ -139,7 +147,8 @@ static bool reader_has_chunked(const struct lbi_reader *reader) {
 }
 
 /* reader_frame: decides the body's framing when the head is complete; false: it is faulty. */
-static bool reader_frame(struct lbi_reader *reader) {
+static bool reader_frame(struct lbi_reader *reader)
+{
     const llhttp_t *parser = &reader->parser;
     uint16_t code = parser->status_code;
     bool is_coded = (parser->flags & F_TRANSFER_ENCODING) != 0;
@@ -155,15 +164,15 @@ static bool reader_frame(struct lbi_reader *reader) {
         return (parser->flags & F_CHUNKED) != 0 && reader_has_chunked(reader);
     }
     if ((parser->flags & F_CONTENT_LENGTH) != 0) {
-        reader->framing =
-            parser->content_length == 0 ? LBI_FRAMING_NONE : LBI_FRAMING_LENGTH;
-        return true;
+        reader->framing = parser->content_length == 0 ? LBI_FRAMING_NONE : LBI_FRAMING_LENGTH;
+        return parser->content_length <= INT64_MAX; /* what no file holds is an overflow */
     }
     reader->framing = LBI_FRAMING_UNTIL_CLOSE;
     return true;
 }
 
-static int reader_on_head(llhttp_t *parser) {
+static int reader_on_head(llhttp_t *parser)
+{
     struct lbi_reader *reader = reader_of(parser);
     LB_ASSERT(!reader->is_head_complete);
     if (parser->http_major != 1) {
@@ -181,7 +190,8 @@ static int reader_on_head(llhttp_t *parser) {
     return HPE_PAUSED;
 }
 
-static int reader_on_body(llhttp_t *parser, const char *at, size_t size) {
+static int reader_on_body(llhttp_t *parser, const char *at, size_t size)
+{
     struct lbi_reader *reader = reader_of(parser);
     LB_ASSERT(reader->out != NULL);
     LB_ASSERT(size <= reader->out_size - reader->out_used);
@@ -190,18 +200,21 @@ static int reader_on_body(llhttp_t *parser, const char *at, size_t size) {
     return 0;
 }
 
-static int reader_on_chunk(llhttp_t *parser) {
+static int reader_on_chunk(llhttp_t *parser)
+{
     struct lbi_reader *reader = reader_of(parser);
     reader->is_in_chunk = parser->content_length > 0;
     return reader->is_in_chunk && reader->is_full ? HPE_PAUSED : 0;
 }
 
-static int reader_on_chunk_end(llhttp_t *parser) {
+static int reader_on_chunk_end(llhttp_t *parser)
+{
     reader_of(parser)->is_in_chunk = false;
     return 0;
 }
 
-static int reader_on_end(llhttp_t *parser) {
+static int reader_on_end(llhttp_t *parser)
+{
     struct lbi_reader *reader = reader_of(parser);
     LB_ASSERT(!reader->is_complete);
     reader->is_complete = true;
@@ -221,14 +234,16 @@ static const llhttp_settings_t reader_settings = {
 };
 
 /* reader_restart: a fresh parser, for the next response or after an interim one. */
-static void reader_restart(struct lbi_reader *reader) {
+static void reader_restart(struct lbi_reader *reader)
+{
     llhttp_init(&reader->parser, HTTP_RESPONSE, &reader_settings);
     reader->parser.data = reader;
     reader->head.size = 0;
     reader->is_head_complete = false;
 }
 
-void lbi_reader_init(struct lbi_reader *reader, struct lb_memory *memory, uint32_t head_size_max) {
+void lbi_reader_init(struct lbi_reader *reader, struct lb_memory *memory, uint32_t head_size_max)
+{
     LB_ASSERT(memory != NULL);
     LB_ASSERT(head_size_max > 0);
     memset(reader, 0, sizeof *reader);
@@ -236,11 +251,13 @@ void lbi_reader_init(struct lbi_reader *reader, struct lb_memory *memory, uint32
     reader->head_size_max = head_size_max;
 }
 
-void lbi_reader_deinit(struct lbi_reader *reader) {
+void lbi_reader_deinit(struct lbi_reader *reader)
+{
     lbi_head_deinit(&reader->head);
 }
 
-void lbi_reader_begin(struct lbi_reader *reader, bool is_head_request) {
+void lbi_reader_begin(struct lbi_reader *reader, bool is_head_request)
+{
     LB_ASSERT(reader->head.memory != NULL);
     reader_restart(reader);
     reader->framing = LBI_FRAMING_NONE;
@@ -258,7 +275,8 @@ void lbi_reader_begin(struct lbi_reader *reader, bool is_head_request) {
 /* reader_execute: runs llhttp over bytes; tells how many it took. LB_OK when it took all of them or
  * paused, otherwise the failure, which is sticky. */
 static enum lb_status reader_execute(struct lbi_reader *reader, const char *bytes, size_t size,
-                                     size_t *ret_used) {
+                                     size_t *ret_used)
+{
     LB_ASSERT(size > 0);
     llhttp_errno_t error = llhttp_execute(&reader->parser, bytes, size);
     *ret_used = size;
@@ -280,7 +298,8 @@ static enum lb_status reader_execute(struct lbi_reader *reader, const char *byte
 }
 
 enum lb_status lbi_reader_feed_head(struct lbi_reader *reader, const char *bytes, size_t size,
-                                    size_t *ret_used) {
+                                    size_t *ret_used)
+{
     LB_ASSERT(reader->failure == LB_OK);
     LB_ASSERT(!reader->is_head_complete);
     size_t used = 0;
@@ -310,7 +329,8 @@ enum lb_status lbi_reader_feed_head(struct lbi_reader *reader, const char *bytes
     return LB_AGAIN;
 }
 
-void lbi_reader_take_head(struct lbi_reader *reader, struct lbi_head *ret_head) {
+void lbi_reader_take_head(struct lbi_reader *reader, struct lbi_head *ret_head)
+{
     LB_ASSERT(reader->is_head_complete);
     *ret_head = reader->head;
     reader->head.bytes = NULL;
@@ -319,7 +339,8 @@ void lbi_reader_take_head(struct lbi_reader *reader, struct lbi_head *ret_head) 
 }
 
 /* reader_room: how many input bytes may be fed without running out of room; 0: none. */
-static size_t reader_room(struct lbi_reader *reader, size_t size) {
+static size_t reader_room(struct lbi_reader *reader, size_t size)
+{
     size_t room = reader->out_size - reader->out_used;
     reader->is_full = room == 0;
     if (room > 0) {
@@ -331,8 +352,8 @@ static size_t reader_room(struct lbi_reader *reader, size_t size) {
 }
 
 enum lb_status lbi_reader_feed_body(struct lbi_reader *reader, const char *bytes, size_t size,
-                                    size_t *ret_used, char *out, size_t out_size,
-                                    size_t *ret_size) {
+                                    size_t *ret_used, char *out, size_t out_size, size_t *ret_size)
+{
     LB_ASSERT(reader->is_head_complete);
     LB_ASSERT(reader->framing != LBI_FRAMING_NONE);
     LB_ASSERT(out_size > 0);
@@ -368,7 +389,8 @@ enum lb_status lbi_reader_feed_body(struct lbi_reader *reader, const char *bytes
     return LB_OK;
 }
 
-enum lb_status lbi_reader_finish(struct lbi_reader *reader) {
+enum lb_status lbi_reader_finish(struct lbi_reader *reader)
+{
     LB_ASSERT(!reader->is_complete);
     if (reader->is_head_complete && reader->framing == LBI_FRAMING_UNTIL_CLOSE &&
         reader->failure == LB_OK) {

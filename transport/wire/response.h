@@ -41,20 +41,20 @@ const char *lbi_head_find(const struct lbi_head *head, const char *name);
 
 struct lbi_reader {
     llhttp_t parser;
-    struct lbi_head head;      /* taken by the exchange when complete (lbi_reader_take_head) */
+    struct lbi_head head; /* taken by the exchange when complete (lbi_reader_take_head) */
     enum lbi_framing framing;
-    bool is_head_request;      /* the request was HEAD: no body (RFC 9110 section 9.3.2) */
-    bool is_head_complete;     /* of the final response */
-    bool is_complete;          /* the whole message has been read */
-    bool may_keep_alive;       /* the response does not forbid reuse (RFC 9112 section 9.3) */
-    bool is_in_chunk;          /* inside a chunk whose size line has been read */
-    bool is_full;              /* no room left in `out` during this call */
-    enum lb_status failure;    /* LB_OK, or why the message is no good; sticky */
+    bool is_head_request;   /* the request was HEAD: no body (RFC 9110 section 9.3.2) */
+    bool is_head_complete;  /* of the final response */
+    bool is_complete;       /* the whole message has been read */
+    bool may_keep_alive;    /* the response does not forbid reuse (RFC 9112 section 9.3) */
+    bool is_in_chunk;       /* inside a chunk whose size line has been read */
+    bool is_full;           /* no room left in `out` during this call */
+    enum lb_status failure; /* LB_OK, or why the message is no good; sticky */
     uint32_t head_size_max;
-    uint32_t head_size;        /* bytes of heads seen in this exchange, interim ones included */
-    uint64_t body_size;        /* bytes of body given out */
-    uint64_t overhead_size;    /* bytes of framing between them */
-    char *out;                 /* where the running call stores body bytes */
+    uint32_t head_size;     /* bytes of heads seen in this exchange, interim ones included */
+    uint64_t body_size;     /* bytes of body given out */
+    uint64_t overhead_size; /* bytes of framing between them */
+    char *out;              /* where the running call stores body bytes */
     size_t out_size;
     size_t out_used;
 };
