@@ -33,7 +33,8 @@ struct fields {
 enum part { PART_DONE, PART_MORE, PART_UNKNOWN };
 
 /* line_take: the next line without its CRLF. A CR or LF elsewhere is beyond the grammar. */
-static enum part line_take(struct cursor *c, const uint8_t **ret_line, size_t *ret_size) {
+static enum part line_take(struct cursor *c, const uint8_t **ret_line, size_t *ret_size)
+{
     for (size_t i = c->at; i < c->size; i++) {
         if (c->bytes[i] == '\n' || c->bytes[i] == '\0') {
             return PART_UNKNOWN;
@@ -54,21 +55,25 @@ static enum part line_take(struct cursor *c, const uint8_t **ret_line, size_t *r
     return PART_MORE;
 }
 
-static bool is_digit(uint8_t byte) {
+static bool is_digit(uint8_t byte)
+{
     return byte >= '0' && byte <= '9';
 }
 
-static bool is_token(uint8_t byte) {
+static bool is_token(uint8_t byte)
+{
     bool is_letter = (byte >= 'a' && byte <= 'z') || (byte >= 'A' && byte <= 'Z');
     return is_letter || is_digit(byte) || (byte != '\0' && strchr("!#$%&'*+-.^_`|~", byte) != NULL);
 }
 
-static bool is_text(uint8_t byte) {
+static bool is_text(uint8_t byte)
+{
     return byte == '\t' || (byte >= ' ' && byte <= '~');
 }
 
 /* status_line_read: "HTTP/1.1 200 reason"; the minor version through ret_minor. */
-static enum part status_line_read(struct cursor *c, uint16_t *ret_code, uint8_t *ret_minor) {
+static enum part status_line_read(struct cursor *c, uint16_t *ret_code, uint8_t *ret_minor)
+{
     const uint8_t *line = NULL;
     size_t size = 0;
     enum part part = line_take(c, &line, &size);
@@ -94,19 +99,21 @@ static enum part status_line_read(struct cursor *c, uint16_t *ret_code, uint8_t 
     return PART_DONE;
 }
 
-static bool name_is(const uint8_t *name, size_t size, const char *wanted) {
+static bool name_is(const uint8_t *name, size_t size, const char *wanted)
+{
     return strlen(wanted) == size && strncasecmp((const char *)name, wanted, size) == 0;
 }
 
 /* length_read: one Content-Length. */
-static void length_read(struct fields *fields, const uint8_t *value, size_t size) {
+static void length_read(struct fields *fields, const uint8_t *value, size_t size)
+{
     uint64_t length = 0;
-    bool is_bad = size == 0 || size > 15;
+    bool is_bad = size == 0 || size > 19;
     for (size_t i = 0; i < size && !is_bad; i++) {
         is_bad = !is_digit(value[i]);
         length = length * 10 + (uint64_t)(value[i] - '0');
     }
-    if (fields->length_count > 0 && length != fields->length) {
+    if (length > INT64_MAX || (fields->length_count > 0 && length != fields->length)) {
         is_bad = true;
     }
     fields->length_count++;
@@ -115,7 +122,8 @@ static void length_read(struct fields *fields, const uint8_t *value, size_t size
 }
 
 /* connection_read: the options of one Connection field (RFC 9110 section 7.6.1). */
-static void connection_read(struct fields *fields, const uint8_t *value, size_t size) {
+static void connection_read(struct fields *fields, const uint8_t *value, size_t size)
+{
     size_t at = 0;
     while (at <= size) {
         size_t end = at;
@@ -137,7 +145,8 @@ static void connection_read(struct fields *fields, const uint8_t *value, size_t 
 }
 
 /* field_read: one field line of a head or trailer. */
-static enum part field_read(struct fields *fields, const uint8_t *line, size_t size) {
+static enum part field_read(struct fields *fields, const uint8_t *line, size_t size)
+{
     size_t colon = 0;
     while (colon < size && is_token(line[colon])) {
         colon++;
@@ -172,7 +181,8 @@ static enum part field_read(struct fields *fields, const uint8_t *line, size_t s
 }
 
 /* fields_read: field lines up to the empty line. */
-static enum part fields_read(struct cursor *c, struct fields *fields) {
+static enum part fields_read(struct cursor *c, struct fields *fields)
+{
     for (;;) {
         const uint8_t *line = NULL;
         size_t size = 0;
@@ -189,11 +199,11 @@ static enum part fields_read(struct cursor *c, struct fields *fields) {
 
 /* head_frame: decides framing from a complete head; PART_UNKNOWN where clients may differ. */
 static enum part head_frame(struct lb_model *model, const struct fields *fields, uint8_t minor,
-                            bool is_head_request) {
+                            bool is_head_request)
+{
     model->may_keep_alive = !fields->has_close && (minor == 1 || fields->has_keep_alive);
-    if (fields->coding_count > 0 &&
-        (minor == 0 || fields->coding_count > 1 || !fields->is_chunked ||
-         fields->length_count > 0)) {
+    if (fields->coding_count > 0 && (minor == 0 || fields->coding_count > 1 ||
+                                     !fields->is_chunked || fields->length_count > 0)) {
         return PART_UNKNOWN;
     }
     bool is_bodiless = is_head_request || model->code == 204 || model->code == 304;
@@ -213,7 +223,8 @@ static enum part head_frame(struct lb_model *model, const struct fields *fields,
 }
 
 /* chunk_size_read: the size line of a chunk; extensions are read over. */
-static enum part chunk_size_read(struct cursor *c, uint64_t *ret_size) {
+static enum part chunk_size_read(struct cursor *c, uint64_t *ret_size)
+{
     const uint8_t *line = NULL;
     size_t length = 0;
     enum part part = line_take(c, &line, &length);
@@ -241,13 +252,15 @@ static enum part chunk_size_read(struct cursor *c, uint64_t *ret_size) {
     return PART_DONE;
 }
 
-static void body_store(struct lb_model *model, uint8_t *body, const uint8_t *bytes, size_t size) {
+static void body_store(struct lb_model *model, uint8_t *body, const uint8_t *bytes, size_t size)
+{
     memcpy(body + model->body_size, bytes, size);
     model->body_size += size;
 }
 
 /* chunked_read: chunks and trailers to the end. */
-static enum part chunked_read(struct cursor *c, uint8_t *body, struct lb_model *model) {
+static enum part chunked_read(struct cursor *c, uint8_t *body, struct lb_model *model)
+{
     for (;;) {
         uint64_t size = 0;
         enum part part = chunk_size_read(c, &size);
@@ -274,7 +287,8 @@ static enum part chunked_read(struct cursor *c, uint8_t *body, struct lb_model *
 }
 
 static enum part length_body_read(struct cursor *c, uint64_t length, uint8_t *body,
-                                  struct lb_model *model) {
+                                  struct lb_model *model)
+{
     size_t left = c->size - c->at;
     size_t taken = length < left ? (size_t)length : left;
     body_store(model, body, c->bytes + c->at, taken);
@@ -284,7 +298,8 @@ static enum part length_body_read(struct cursor *c, uint64_t length, uint8_t *bo
 
 /* head_read: heads up to the final one. */
 static enum part head_read(struct cursor *c, bool is_head_request, struct lb_model *model,
-                           struct fields *fields) {
+                           struct fields *fields)
+{
     for (;;) {
         uint8_t minor = 0;
         enum part part = status_line_read(c, &model->code, &minor);
@@ -294,8 +309,8 @@ static enum part head_read(struct cursor *c, bool is_head_request, struct lb_mod
         memset(fields, 0, sizeof *fields);
         part = fields_read(c, fields);
         if (part != PART_DONE) {
-            bool is_doubtful = fields->is_length_bad || fields->coding_count > 0 ||
-                               fields->length_count > 1;
+            bool is_doubtful =
+                fields->is_length_bad || fields->coding_count > 0 || fields->length_count > 1;
             return is_doubtful ? PART_UNKNOWN : part;
         }
         if (model->code >= 200) {
@@ -310,7 +325,8 @@ static enum part head_read(struct cursor *c, bool is_head_request, struct lb_mod
 }
 
 void lb_model_read(const uint8_t *bytes, size_t size, bool is_ended, bool is_head_request,
-                   uint8_t *body, struct lb_model *ret_model) {
+                   uint8_t *body, struct lb_model *ret_model)
+{
     struct cursor c = {bytes, size, 0};
     struct fields fields = {0};
     memset(ret_model, 0, sizeof *ret_model);

@@ -18,17 +18,17 @@ enum lb_model_framing {
 };
 
 struct lb_model {
-    bool is_known;          /* the bytes so far are within the strict grammar */
-    bool is_faulty;         /* the head must be refused: lengths that differ or are no numbers */
-    bool is_line_open;      /* they end inside a line, which may already be beyond the grammar */
-    bool is_head_complete;  /* of the final response */
-    bool is_complete;       /* the message has come to its end */
-    bool may_keep_alive;    /* it does not forbid reuse */
+    bool is_known;         /* the bytes so far are within the strict grammar */
+    bool is_faulty;        /* the head must be refused: lengths that differ or are no numbers */
+    bool is_line_open;     /* they end inside a line, which may already be beyond the grammar */
+    bool is_head_complete; /* of the final response */
+    bool is_complete;      /* the message has come to its end */
+    bool may_keep_alive;   /* it does not forbid reuse */
     uint16_t code;
     enum lb_model_framing framing;
-    size_t head_end;        /* offset behind the head */
-    size_t end;             /* offset behind the message, if complete */
-    size_t body_size;       /* bytes of decoded body, as far as known */
+    size_t head_end;  /* offset behind the head */
+    size_t end;       /* offset behind the message, if complete */
+    size_t body_size; /* bytes of decoded body, as far as known */
 };
 
 /*

@@ -11,7 +11,8 @@
 #define TRACE_LINE_MAX 320
 
 /* worker_name: "read(a.1)", or "world" outside any worker. */
-static void worker_name(const struct lb_world *world, int32_t worker, char *ret_name, size_t size) {
+static void worker_name(const struct lb_world *world, int32_t worker, char *ret_name, size_t size)
+{
     if (worker < 0) {
         snprintf(ret_name, size, "world");
         return;
@@ -22,12 +23,13 @@ static void worker_name(const struct lb_world *world, int32_t worker, char *ret_
 }
 
 /* margin: the virtual time, in milliseconds with the nanoseconds that are left. */
-static void margin(uint64_t time_ns, char *ret_text, size_t size) {
+static void margin(uint64_t time_ns, char *ret_text, size_t size)
+{
     snprintf(ret_text, size, "%" PRIu64 ".%06" PRIu64 "ms", time_ns / 1000000, time_ns % 1000000);
 }
 
-static void emit(const struct lb_world *world, uint64_t time_ns, int32_t worker,
-                 const char *text) {
+static void emit(const struct lb_world *world, uint64_t time_ns, int32_t worker, const char *text)
+{
     char line[TRACE_LINE_MAX];
     char name[48];
     char time[40];
@@ -39,7 +41,8 @@ static void emit(const struct lb_world *world, uint64_t time_ns, int32_t worker,
 
 /* event_text: what happened, without time and worker. */
 static void event_text(const struct lb_world *world, const struct lb_sim_event *event,
-                       char *ret_text, size_t size) {
+                       char *ret_text, size_t size)
+{
     char other[48];
     const char *site = lb_site_label(event->site);
     switch (event->kind) {
@@ -79,7 +82,8 @@ static void event_text(const struct lb_world *world, const struct lb_sim_event *
     LB_UNREACHABLE("an event of the simulation");
 }
 
-void lb_narrate(void *context, const struct lb_sim_event *event) {
+void lb_narrate(void *context, const struct lb_sim_event *event)
+{
     struct lb_world *world = context;
     LB_ASSERT(world->output != NULL);
     char text[200];
@@ -87,7 +91,8 @@ void lb_narrate(void *context, const struct lb_sim_event *event) {
     emit(world, event->time_ns, event->worker, text);
 }
 
-void lb_narrate_line(struct lb_world *world, const struct lb_line *line) {
+void lb_narrate_line(struct lb_world *world, const struct lb_line *line)
+{
     char text[240];
     text[0] = '>';
     text[1] = ' ';
@@ -95,7 +100,8 @@ void lb_narrate_line(struct lb_world *world, const struct lb_line *line) {
     emit(world, lb_sim_now(world->sim), lb_sim_current(world->sim), text);
 }
 
-void lb_narrate_profile(struct lb_world *world, const char *title) {
+void lb_narrate_profile(struct lb_world *world, const char *title)
+{
     char *text = world->result->profile;
     size_t size = sizeof world->result->profile;
     size_t used = (size_t)snprintf(text, size, "%s\n", title);

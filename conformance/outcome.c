@@ -18,7 +18,8 @@ struct writer {
     size_t used;
 };
 
-static void write_text(struct writer *w, const char *text) {
+static void write_text(struct writer *w, const char *text)
+{
     size_t length = strlen(text);
     size_t room = w->size - w->used - 1;
     length = length < room ? length : room;
@@ -28,7 +29,8 @@ static void write_text(struct writer *w, const char *text) {
 }
 
 /* write_bytes: a string of the case language, cut after 60 bytes. */
-static void write_bytes(struct writer *w, const char *bytes, size_t size) {
+static void write_bytes(struct writer *w, const char *bytes, size_t size)
+{
     size_t shown = size < 60 ? size : 60;
     write_text(w, "\"");
     for (size_t i = 0; i < shown; i++) {
@@ -54,7 +56,8 @@ static void write_bytes(struct writer *w, const char *bytes, size_t size) {
 }
 
 /* is_pattern: whether bytes are the standard pattern from `offset` on. */
-static bool is_pattern(const char *bytes, size_t size, uint64_t offset) {
+static bool is_pattern(const char *bytes, size_t size, uint64_t offset)
+{
     for (size_t i = 0; i < size; i++) {
         if (bytes[i] != lb_fill_byte(offset + i)) {
             return false;
@@ -65,7 +68,8 @@ static bool is_pattern(const char *bytes, size_t size, uint64_t offset) {
 
 /* seen_print: what an operation brought, in the words of the case language. */
 static void seen_print(const struct lb_caller *caller, const struct lb_seen *seen, char *ret_text,
-                       size_t size) {
+                       size_t size)
+{
     struct writer w = {ret_text, size, 0};
     ret_text[0] = '\0';
     char piece[40];
@@ -104,11 +108,12 @@ static void seen_print(const struct lb_caller *caller, const struct lb_seen *see
 struct matching {
     const struct lb_caller *caller;
     const struct lb_seen *seen;
-    size_t at;            /* next byte of the seen range */
+    size_t at; /* next byte of the seen range */
     uint64_t fill_offset;
 };
 
-static bool match_bytes(struct matching *m, const struct lb_outcome_item *item) {
+static bool match_bytes(struct matching *m, const struct lb_outcome_item *item)
+{
     size_t left = m->seen->bytes_end - m->at;
     const char *bytes = m->caller == NULL ? NULL : m->caller->received + m->at;
     if (item->kind == LB_OUTCOME_FILL) {
@@ -126,7 +131,8 @@ static bool match_bytes(struct matching *m, const struct lb_outcome_item *item) 
     return true;
 }
 
-static bool match_item(struct matching *m, const struct lb_outcome_item *item) {
+static bool match_item(struct matching *m, const struct lb_outcome_item *item)
+{
     const struct lb_seen *seen = m->seen;
     switch (item->kind) {
     case LB_OUTCOME_CODE:
@@ -148,14 +154,16 @@ static bool match_item(struct matching *m, const struct lb_outcome_item *item) {
 }
 
 /* count_of: how many items, other than bytes, were seen. */
-static uint32_t count_of(const struct lb_seen *seen) {
+static uint32_t count_of(const struct lb_seen *seen)
+{
     return (seen->code != 0 ? 1u : 0u) + (seen->is_ended ? 1u : 0u) + (seen->is_done ? 1u : 0u) +
            (seen->is_pending ? 1u : 0u) + (seen->error != LB_OK ? 1u : 0u) +
            (seen->is_ignored ? 1u : 0u);
 }
 
 /* match_outcome: whether one alternative is exactly what was seen. */
-static bool match_outcome(struct matching *m, const struct lb_outcome *outcome) {
+static bool match_outcome(struct matching *m, const struct lb_outcome *outcome)
+{
     uint32_t other_count = 0;
     for (uint32_t i = 0; i < outcome->item_count; i++) {
         const struct lb_outcome_item *item = &outcome->items[i];
@@ -170,7 +178,8 @@ static bool match_outcome(struct matching *m, const struct lb_outcome *outcome) 
 
 /* expected_text: what stands behind `=>` of a line. */
 static void expected_text(const struct lb_world *world, const struct lb_line *line, char *ret_text,
-                          size_t size) {
+                          size_t size)
+{
     char text[512];
     lb_line_print(world->c, line, text, sizeof text);
     const char *arrow = strstr(text, "=> ");
@@ -178,7 +187,8 @@ static void expected_text(const struct lb_world *world, const struct lb_line *li
 }
 
 void lb_outcome_judge(struct lb_world *world, const struct lb_line *line,
-                      const struct lb_seen *seen) {
+                      const struct lb_seen *seen)
+{
     struct lb_caller *caller = line->request < 0 ? NULL : &world->callers[line->request];
     if (line->outcome_count == 0) {
         return;
@@ -203,7 +213,8 @@ void lb_outcome_judge(struct lb_world *world, const struct lb_line *line,
 /* -- expect -- */
 
 /* closed_by: who ended a connection first, as the network saw it. */
-static uint64_t closed_by(const struct lb_net_log *log) {
+static uint64_t closed_by(const struct lb_net_log *log)
+{
     for (size_t i = 0; i < log->record_count; i++) {
         switch ((int)log->records[i].kind) {
         case LB_NET_SHUT:
@@ -220,7 +231,8 @@ static uint64_t closed_by(const struct lb_net_log *log) {
 }
 
 /* conns_value: connections of a host that were made, or made and closed by the client. */
-static uint64_t conns_value(const struct lb_world *world, const char *host, bool is_closed) {
+static uint64_t conns_value(const struct lb_world *world, const char *host, bool is_closed)
+{
     uint64_t count = 0;
     for (size_t i = 0; i < lb_net_log_count(world->net); i++) {
         struct lb_net_log log;
@@ -232,7 +244,8 @@ static uint64_t conns_value(const struct lb_world *world, const char *host, bool
     return count;
 }
 
-static uint64_t wire_value(const struct lb_world *world, const struct lb_line *line) {
+static uint64_t wire_value(const struct lb_world *world, const struct lb_line *line)
+{
     const char *host = world->c->hosts[line->host].name;
     for (size_t i = 0; i < lb_net_log_count(world->net); i++) {
         struct lb_net_log log;
@@ -244,7 +257,8 @@ static uint64_t wire_value(const struct lb_world *world, const struct lb_line *l
     return LB_CLOSED_BY_NOBODY;
 }
 
-static uint64_t workers_value(const struct lb_world *world, enum lb_role role) {
+static uint64_t workers_value(const struct lb_world *world, enum lb_role role)
+{
     uint64_t count = 0;
     for (uint32_t i = 0; i < lb_sim_worker_count(world->sim); i++) {
         struct lb_sim_view view;
@@ -255,8 +269,8 @@ static uint64_t workers_value(const struct lb_world *world, enum lb_role role) {
 }
 
 /* term_value: what the world says about one key of an expect line. */
-static uint64_t term_value(struct lb_world *world, const struct lb_line *line,
-                           enum lb_term_key key) {
+static uint64_t term_value(struct lb_world *world, const struct lb_line *line, enum lb_term_key key)
+{
     const char *host = line->host < 0 ? NULL : world->c->hosts[line->host].name;
     struct lb_stats stats = {0};
     if (line->verb == LB_VERB_EXPECT_POOL) {
@@ -292,7 +306,8 @@ static uint64_t term_value(struct lb_world *world, const struct lb_line *line,
     return 0;
 }
 
-static bool term_holds(const struct lb_term *term, uint64_t value) {
+static bool term_holds(const struct lb_term *term, uint64_t value)
+{
     switch (term->compare) {
     case LB_COMPARE_EQUAL:
         return value == term->number;
@@ -304,7 +319,8 @@ static bool term_holds(const struct lb_term *term, uint64_t value) {
     return false;
 }
 
-void lb_outcome_expect(struct lb_world *world, const struct lb_line *line) {
+void lb_outcome_expect(struct lb_world *world, const struct lb_line *line)
+{
     struct lb_line actual_line = *line;
     struct lb_term terms[LB_TERM_COUNT];
     LB_ASSERT(line->term_count <= LB_TERM_COUNT);

@@ -17,15 +17,16 @@
 
 #define READ_PIECE 4096u /* bytes asked for at once by `read R all` */
 
-static struct lb_caller *caller_of(struct lb_world *world, const struct lb_line *line) {
+static struct lb_caller *caller_of(struct lb_world *world, const struct lb_line *line)
+{
     LB_ASSERT(line->request >= 0);
     LB_ASSERT((uint32_t)line->request < LB_CASE_REQUESTS_MAX);
     return &world->callers[line->request];
 }
 
 /* caller_conclude: a caller has seen how its request ended. The first outcome stands. */
-static void caller_conclude(struct lb_world *world, struct lb_caller *caller,
-                            enum lb_status status) {
+static void caller_conclude(struct lb_world *world, struct lb_caller *caller, enum lb_status status)
+{
     LB_ASSERT(status != LB_OK);
     if (caller->outcome == LB_OK) {
         caller->outcome = status;
@@ -35,7 +36,8 @@ static void caller_conclude(struct lb_world *world, struct lb_caller *caller,
 
 /* caller_make: makes the request of a get or head. */
 static enum lb_status caller_make(struct lb_world *world, struct lb_caller *caller,
-                                  const struct lb_line *line) {
+                                  const struct lb_line *line)
+{
     const struct lb_case *c = world->c;
     LB_ASSERT(line->host >= 0);
     uint64_t now_ns = lb_sim_now(world->sim);
@@ -54,7 +56,8 @@ static enum lb_status caller_make(struct lb_world *world, struct lb_caller *call
 }
 
 /* caller_send: sends the request and waits for the head. */
-static void caller_send(struct lb_world *world, struct lb_caller *caller, struct lb_seen *seen) {
+static void caller_send(struct lb_world *world, struct lb_caller *caller, struct lb_seen *seen)
+{
     struct lb_response *response = NULL;
     caller->is_sending = true;
     enum lb_status status = lb_request_send(caller->request, &response);
@@ -78,7 +81,8 @@ static void caller_send(struct lb_world *world, struct lb_caller *caller, struct
 }
 
 /* caller_keep: adds bytes to the received ones. */
-static void caller_keep(struct lb_caller *caller, const char *bytes, size_t size) {
+static void caller_keep(struct lb_caller *caller, const char *bytes, size_t size)
+{
     if (caller->received_capacity - caller->received_size < size) {
         size_t capacity = (caller->received_capacity + size) * 2;
         caller->received = realloc(caller->received, capacity);
@@ -93,7 +97,8 @@ static void caller_keep(struct lb_caller *caller, const char *bytes, size_t size
 
 /* caller_read: reads until `count` bytes, the end, or an error. */
 static void caller_read(struct lb_world *world, struct lb_caller *caller, uint64_t count,
-                        struct lb_seen *seen) {
+                        struct lb_seen *seen)
+{
     if (caller->response == NULL) {
         seen->error = caller->outcome > LB_AGAIN ? caller->outcome : LB_OK;
         seen->is_ignored = caller->outcome <= LB_AGAIN;
@@ -124,7 +129,8 @@ static void caller_read(struct lb_world *world, struct lb_caller *caller, uint64
 
 /* caller_operate: executes get, head, read or close for its line. */
 static void caller_operate(struct lb_world *world, struct lb_caller *caller,
-                           const struct lb_line *line, struct lb_seen *seen) {
+                           const struct lb_line *line, struct lb_seen *seen)
+{
     if (line->verb == LB_VERB_GET || line->verb == LB_VERB_HEAD) {
         caller_send(world, caller, seen);
     } else if (line->verb == LB_VERB_READ) {
@@ -140,7 +146,8 @@ static void caller_operate(struct lb_world *world, struct lb_caller *caller,
 }
 
 /* background_run: the body of a background caller. */
-static void background_run(void *argument) {
+static void background_run(void *argument)
+{
     struct lb_caller *caller = argument;
     LB_ASSERT(caller->is_pending);
     struct lb_world *world = caller->world;
@@ -151,7 +158,8 @@ static void background_run(void *argument) {
 
 /* program_spawn: starts a background caller for a line. */
 static void program_spawn(struct lb_world *world, struct lb_caller *caller,
-                          const struct lb_line *line) {
+                          const struct lb_line *line)
+{
     if (caller->is_pending) {
         return; /* one at a time: ignored */
     }
@@ -167,7 +175,8 @@ static void program_spawn(struct lb_world *world, struct lb_caller *caller,
 }
 
 /* program_request: get, head, read and close, here or in the background. */
-static void program_request(struct lb_world *world, const struct lb_line *line) {
+static void program_request(struct lb_world *world, const struct lb_line *line)
+{
     struct lb_caller *caller = caller_of(world, line);
     struct lb_seen seen = {.code = 0};
     if (line->verb == LB_VERB_GET || line->verb == LB_VERB_HEAD) {
@@ -191,7 +200,8 @@ static void program_request(struct lb_world *world, const struct lb_line *line) 
 }
 
 /* program_wait: collects the outcome of a pending operation. */
-static void program_wait(struct lb_world *world, const struct lb_line *line) {
+static void program_wait(struct lb_world *world, const struct lb_line *line)
+{
     struct lb_caller *caller = caller_of(world, line);
     while (caller->is_pending && !caller->is_pending_done && !world->is_ending) {
         (void)lb_sim_block(world->sim, &caller->pending_queue, LB_NEVER, LB_SITE_CALLER_WAIT);
@@ -205,7 +215,8 @@ static void program_wait(struct lb_world *world, const struct lb_line *line) {
     lb_outcome_judge(world, line, &seen);
 }
 
-static void program_poll(struct lb_world *world, const struct lb_line *line) {
+static void program_poll(struct lb_world *world, const struct lb_line *line)
+{
     struct lb_caller *caller = caller_of(world, line);
     lb_sim_wait_quiet(world->sim, LB_SITE_CALLER_QUIET);
     struct lb_seen seen = {.code = 0};
@@ -222,7 +233,8 @@ static void program_poll(struct lb_world *world, const struct lb_line *line) {
 }
 
 /* program_cancel: abandons a request; before its get there is nothing to cancel. */
-static void program_cancel(struct lb_world *world, const struct lb_line *line) {
+static void program_cancel(struct lb_world *world, const struct lb_line *line)
+{
     struct lb_caller *caller = caller_of(world, line);
     struct lb_seen seen = {.code = 0};
     seen.is_done = true;
@@ -234,7 +246,8 @@ static void program_cancel(struct lb_world *world, const struct lb_line *line) {
     lb_outcome_judge(world, line, &seen);
 }
 
-static void program_simple(struct lb_world *world, const struct lb_line *line) {
+static void program_simple(struct lb_world *world, const struct lb_line *line)
+{
     struct lb_seen seen = {.code = 0};
     seen.is_done = true;
     switch ((int)line->verb) {
@@ -267,7 +280,8 @@ static void program_simple(struct lb_world *world, const struct lb_line *line) {
     }
 }
 
-static void program_line(struct lb_world *world, const struct lb_line *line) {
+static void program_line(struct lb_world *world, const struct lb_line *line)
+{
     switch ((int)line->verb) {
     case LB_VERB_GET:
     case LB_VERB_HEAD:
@@ -300,7 +314,8 @@ static void program_line(struct lb_world *world, const struct lb_line *line) {
 }
 
 /* program_run: the body of the program's caller. */
-static void program_run(void *argument) {
+static void program_run(void *argument)
+{
     struct lb_world *world = argument;
     const struct lb_lines *client = &world->c->client;
     for (uint32_t i = 0; i < client->count && !world->is_ending; i++) {
@@ -318,7 +333,8 @@ static void program_run(void *argument) {
     }
 }
 
-void lb_program_start(struct lb_world *world) {
+void lb_program_start(struct lb_world *world)
+{
     for (uint32_t i = 0; i < world->c->request_count; i++) {
         struct lb_caller *caller = &world->callers[i];
         char *received = caller->received;
@@ -334,7 +350,8 @@ void lb_program_start(struct lb_world *world) {
     LB_ASSERT(status == LB_OK);
 }
 
-void lb_program_release(struct lb_world *world) {
+void lb_program_release(struct lb_world *world)
+{
     for (uint32_t i = 0; i < world->c->request_count; i++) {
         struct lb_caller *caller = &world->callers[i];
         bool is_over = caller->outcome != LB_OK || caller->is_closed;

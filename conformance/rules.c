@@ -22,10 +22,11 @@ static const char *const framing_words[] = {"none", "length", "chunked", "until-
 
 /* body_breach: the bytes and the end that a caller saw, against the model's body (F1, F2). */
 static struct breach body_breach(const struct lb_wire_exchange *exchange,
-                                 const struct lb_caller *caller) {
+                                 const struct lb_caller *caller)
+{
     const struct lb_model *model = &exchange->model;
-    size_t compared = caller->received_size < model->body_size ? caller->received_size
-                                                               : model->body_size;
+    size_t compared =
+        caller->received_size < model->body_size ? caller->received_size : model->body_size;
     if (compared > 0 && memcmp(caller->received, exchange->body, compared) != 0) {
         return (struct breach){"F1", "other-bytes"};
     }
@@ -46,7 +47,8 @@ static struct breach body_breach(const struct lb_wire_exchange *exchange,
 
 /* error_breach: an error that the network did not cause (F6, F12). */
 static struct breach error_breach(const struct lb_wire_exchange *exchange,
-                                  const struct lb_net_log *log, const struct lb_caller *caller) {
+                                  const struct lb_net_log *log, const struct lb_caller *caller)
+{
     const struct lb_model *model = &exchange->model;
     switch (caller->outcome) {
     case LB_PROTOCOL:
@@ -84,7 +86,8 @@ static struct breach error_breach(const struct lb_wire_exchange *exchange,
 /* exchange_breach: whether one exchange explains what the caller saw. */
 static struct breach exchange_breach(const struct lb_world *world,
                                      const struct lb_wire_exchange *exchange,
-                                     const struct lb_caller *caller) {
+                                     const struct lb_caller *caller)
+{
     const struct lb_model *model = &exchange->model;
     if (!exchange->is_located) {
         return (struct breach){NULL, NULL};
@@ -108,7 +111,8 @@ static struct breach exchange_breach(const struct lb_world *world,
 }
 
 /* has_unasked_answer: whether some server spoke to the caller before it was asked. */
-static bool has_unasked_answer(const struct lb_world *world, const struct lb_caller *caller) {
+static bool has_unasked_answer(const struct lb_world *world, const struct lb_caller *caller)
+{
     for (size_t i = 0; i < lb_net_log_count(world->net); i++) {
         struct lb_net_log log;
         lb_net_log(world->net, i, &log);
@@ -120,8 +124,8 @@ static bool has_unasked_answer(const struct lb_world *world, const struct lb_cal
 }
 
 /* judge_answer: what a caller saw must be explained by an exchange of its request. */
-static void judge_answer(struct lb_world *world, const struct lb_caller *caller,
-                         const char *name) {
+static void judge_answer(struct lb_world *world, const struct lb_caller *caller, const char *name)
+{
     struct breach breach = {NULL, NULL};
     bool has_exchange = false;
     for (uint32_t i = 0; i < world->wire->count; i++) {
@@ -135,7 +139,10 @@ static void judge_answer(struct lb_world *world, const struct lb_caller *caller,
             return;
         }
     }
-    if (!has_exchange && caller->code != 0 && !has_unasked_answer(world, caller)) {
+    if (has_unasked_answer(world, caller)) {
+        return;
+    }
+    if (!has_exchange && caller->code != 0) {
         breach = (struct breach){"F5", "answer-without-a-request"};
     }
     if (breach.rule != NULL) {
@@ -147,8 +154,8 @@ static void judge_answer(struct lb_world *world, const struct lb_caller *caller,
 }
 
 /* judge_cause: outcomes that only the caller or a time-out can bring (F6, B3). */
-static void judge_cause(struct lb_world *world, const struct lb_caller *caller,
-                        const char *name) {
+static void judge_cause(struct lb_world *world, const struct lb_caller *caller, const char *name)
+{
     struct lb_transport_options options;
     lb_world_options(world, &options);
     uint64_t earliest_ns = caller->deadline_ns - caller->start_time_ns;
@@ -167,7 +174,8 @@ static void judge_cause(struct lb_world *world, const struct lb_caller *caller,
 }
 
 /* judge_reuse: each request after a connection's first must have found it clean (R1 to R4). */
-static void judge_reuse(struct lb_world *world) {
+static void judge_reuse(struct lb_world *world)
+{
     for (uint32_t i = 1; i < world->wire->count; i++) {
         const struct lb_wire_exchange *exchange = &world->wire->exchanges[i];
         if (exchange->ordinal == 0) {
@@ -185,7 +193,8 @@ static void judge_reuse(struct lb_world *world) {
 }
 
 /* log_has_read_since: whether the client has read bytes on a connection since a moment. */
-static bool log_has_read_since(const struct lb_net_log *log, uint32_t sequence) {
+static bool log_has_read_since(const struct lb_net_log *log, uint32_t sequence)
+{
     for (size_t i = 0; i < log->record_count; i++) {
         if (log->records[i].kind == LB_NET_READ && log->records[i].sequence > sequence) {
             return true;
@@ -196,11 +205,13 @@ static bool log_has_read_since(const struct lb_net_log *log, uint32_t sequence) 
 
 /* judge_retry: a request is sent again only on account of a connection that was reused, and only
  * when not a byte of a response to it had been read there (R5). */
-static void judge_retry(struct lb_world *world) {
+static void judge_retry(struct lb_world *world)
+{
     for (uint32_t i = 0; i < world->wire->count; i++) {
         const struct lb_wire_exchange *first = &world->wire->exchanges[i];
         const struct lb_caller *caller = lb_wire_caller(world, first);
-        const struct lb_wire_exchange *last = caller == NULL ? NULL : lb_wire_last_of(world, caller);
+        const struct lb_wire_exchange *last =
+            caller == NULL ? NULL : lb_wire_last_of(world, caller);
         if (last == NULL || last == first || first->begin.sequence > last->begin.sequence) {
             continue;
         }
@@ -214,7 +225,8 @@ static void judge_retry(struct lb_world *world) {
 }
 
 /* moment_of: when a connection did something first; UINT32_MAX: never. */
-static uint32_t moment_of(const struct lb_net_log *log, enum lb_net_record_kind kind) {
+static uint32_t moment_of(const struct lb_net_log *log, enum lb_net_record_kind kind)
+{
     for (size_t i = 0; i < log->record_count; i++) {
         if (log->records[i].kind == kind) {
             return log->records[i].sequence;
@@ -224,7 +236,8 @@ static uint32_t moment_of(const struct lb_net_log *log, enum lb_net_record_kind 
 }
 
 /* judge_limit: the sockets of a host that were open when one more was opened (B2). */
-static void judge_limit(struct lb_world *world, uint32_t limit) {
+static void judge_limit(struct lb_world *world, uint32_t limit)
+{
     size_t count = lb_net_log_count(world->net);
     for (size_t i = 0; i < count; i++) {
         struct lb_net_log newest;
@@ -247,7 +260,8 @@ static void judge_limit(struct lb_world *world, uint32_t limit) {
     }
 }
 
-void lb_rules_traffic(struct lb_world *world) {
+void lb_rules_traffic(struct lb_world *world)
+{
     LB_ASSERT(world->wire != NULL);
     const struct lb_case *c = world->c;
     for (uint32_t i = 0; i < c->request_count; i++) {
@@ -259,8 +273,8 @@ void lb_rules_traffic(struct lb_world *world) {
     }
     judge_reuse(world);
     judge_retry(world);
-    uint64_t limit = c->is_option_set[LB_CASE_OPTION_PER_HOST] ? c->options[LB_CASE_OPTION_PER_HOST]
-                                                               : 0;
+    uint64_t limit =
+        c->is_option_set[LB_CASE_OPTION_PER_HOST] ? c->options[LB_CASE_OPTION_PER_HOST] : 0;
     if (limit > 0) {
         judge_limit(world, (uint32_t)limit);
     }

@@ -22,7 +22,8 @@ struct lb_runner {
     struct lb_world world;
 };
 
-const char *lb_verdict_word(enum lb_verdict verdict) {
+const char *lb_verdict_word(enum lb_verdict verdict)
+{
     static const char *const words[LB_VERDICT_COUNT] = {"PASS", "NOTE", "SKIP", "WEAK", "BROKEN",
                                                         "FAIL", "LEAK", "HANG", "CRASH"};
     LB_ASSERT((unsigned)verdict < LB_VERDICT_COUNT);
@@ -31,7 +32,8 @@ const char *lb_verdict_word(enum lb_verdict verdict) {
 
 /* -- memory -- */
 
-static void *counted_alloc(struct lb_memory *memory, size_t size) {
+static void *counted_alloc(struct lb_memory *memory, size_t size)
+{
     struct lb_counted_memory *counted = (struct lb_counted_memory *)(void *)memory;
     void *block = malloc(size);
     if (block != NULL) {
@@ -41,7 +43,8 @@ static void *counted_alloc(struct lb_memory *memory, size_t size) {
     return block;
 }
 
-static void counted_release(struct lb_memory *memory, void *block, size_t size) {
+static void counted_release(struct lb_memory *memory, void *block, size_t size)
+{
     struct lb_counted_memory *counted = (struct lb_counted_memory *)(void *)memory;
     LB_ASSERT(counted->block_count > 0);
     LB_ASSERT(counted->size >= size);
@@ -52,20 +55,23 @@ static void counted_release(struct lb_memory *memory, void *block, size_t size) 
 
 /* -- verdicts and findings -- */
 
-void lb_world_grade(struct lb_world *world, enum lb_verdict verdict) {
+void lb_world_grade(struct lb_world *world, enum lb_verdict verdict)
+{
     if (verdict > world->result->verdict) {
         world->result->verdict = verdict;
     }
 }
 
 /* rule_verdict: workers, sockets and memory that stay behind are leaks; the rest is failure. */
-static enum lb_verdict rule_verdict(const char *rule) {
+static enum lb_verdict rule_verdict(const char *rule)
+{
     bool is_leak = strcmp(rule, "E1") == 0 || strcmp(rule, "E2") == 0 || strcmp(rule, "E3") == 0;
     return is_leak ? LB_VERDICT_LEAK : LB_VERDICT_FAIL;
 }
 
 void lb_world_find(struct lb_world *world, const char *rule, const char *context,
-                   const char *detail, ...) {
+                   const char *detail, ...)
+{
     struct lb_result *result = world->result;
     for (uint32_t i = 0; i < result->finding_count; i++) {
         if (strcmp(result->findings[i].rule, rule) == 0 &&
@@ -87,7 +93,8 @@ void lb_world_find(struct lb_world *world, const char *rule, const char *context
 }
 
 /* line_verdict: how grave it is that a line fails. */
-static enum lb_verdict line_verdict(const struct lb_case *c, const struct lb_line *line) {
+static enum lb_verdict line_verdict(const struct lb_case *c, const struct lb_line *line)
+{
     switch (line->prefix) {
     case LB_PREFIX_SETUP:
         return LB_VERDICT_BROKEN;
@@ -100,7 +107,8 @@ static enum lb_verdict line_verdict(const struct lb_case *c, const struct lb_lin
 }
 
 void lb_world_fail(struct lb_world *world, const struct lb_line *line, const char *expected,
-                   const char *actual) {
+                   const char *actual)
+{
     struct lb_result *result = world->result;
     lb_world_grade(world, line_verdict(world->c, line));
     if (result->line == NULL) {
@@ -113,7 +121,8 @@ void lb_world_fail(struct lb_world *world, const struct lb_line *line, const cha
 /* -- the world -- */
 
 /* world_violation: the network saw a socket misused. */
-static void world_violation(void *context, const char *rule, const char *phrase) {
+static void world_violation(void *context, const char *rule, const char *phrase)
+{
     struct lb_world *world = context;
     char words[48];
     snprintf(words, sizeof words, "%s", phrase);
@@ -124,20 +133,23 @@ static void world_violation(void *context, const char *rule, const char *phrase)
 }
 
 static void world_emit(struct lb_trace *trace, enum lb_event event, const char *subject,
-                       uint64_t value) {
+                       uint64_t value)
+{
     struct lb_world *world =
         (struct lb_world *)(void *)((char *)trace - offsetof(struct lb_world, trace));
     lb_sim_note(world->sim, subject, lb_event_word(event), value);
 }
 
-static void world_on_switch(void *context) {
+static void world_on_switch(void *context)
+{
     const struct lb_world *world = context;
     if (world->transport != NULL) {
         lb_transport_check(world->transport);
     }
 }
 
-void lb_world_options(const struct lb_world *world, struct lb_transport_options *ret_options) {
+void lb_world_options(const struct lb_world *world, struct lb_transport_options *ret_options)
+{
     const struct lb_case *c = world->c;
     lb_transport_options_default(ret_options);
     uint64_t *const durations[LB_CASE_OPTION_COUNT] = {
@@ -164,7 +176,8 @@ void lb_world_options(const struct lb_world *world, struct lb_transport_options 
 }
 
 /* world_reset: the scheduler and the network as a variant wants them. */
-static void world_reset(struct lb_world *world) {
+static void world_reset(struct lb_world *world)
+{
     const struct lb_variant *variant = world->variant;
     bool is_own = variant->departures == NULL;
     struct lb_sim_options sim_options = {
@@ -192,7 +205,8 @@ static void world_reset(struct lb_world *world) {
 }
 
 /* world_begin: a fresh transport and the program's caller. */
-static void world_begin(struct lb_world *world) {
+static void world_begin(struct lb_world *world)
+{
     world->transport = NULL;
     world->memory.block_count = 0;
     world->memory.size = 0;
@@ -216,7 +230,8 @@ static void world_begin(struct lb_world *world) {
 }
 
 /* world_run: runs to a horizon; false when a budget was used up, which ends the run. */
-static bool world_run(struct lb_world *world, enum lb_sim_horizon horizon) {
+static bool world_run(struct lb_world *world, enum lb_sim_horizon horizon)
+{
     enum lb_sim_stop stop = lb_sim_run(world->sim, horizon);
     if (stop == LB_SIM_SETTLED) {
         return true;
@@ -230,7 +245,8 @@ static bool world_run(struct lb_world *world, enum lb_sim_horizon horizon) {
 }
 
 /* postlude_run: the postlude's caller: what the world does between two phases. */
-static void postlude_run(void *argument) {
+static void postlude_run(void *argument)
+{
     struct lb_world *world = argument;
     if (world->is_idle_close_wanted) {
         lb_transport_close_idle(world->transport, NULL);
@@ -242,7 +258,8 @@ static void postlude_run(void *argument) {
     lb_transport_free(&transport);
 }
 
-static bool postlude_step(struct lb_world *world, bool is_idle_close) {
+static bool postlude_step(struct lb_world *world, bool is_idle_close)
+{
     world->is_idle_close_wanted = is_idle_close;
     struct lb_worker_options options = {LB_ROLE_CALLER, "postlude", postlude_run, world};
     uint32_t index = 0;
@@ -252,7 +269,8 @@ static bool postlude_step(struct lb_world *world, bool is_idle_close) {
 }
 
 /* world_judge: one settled phase; the profile is that of the first phase with a finding. */
-static void world_judge(struct lb_world *world, enum lb_phase phase) {
+static void world_judge(struct lb_world *world, enum lb_phase phase)
+{
     static const char *const titles[] = {
         "workers at the end of the program:", "workers after every time-out:",
         "workers after close-idle:", "workers after the transport was freed:"};
@@ -264,7 +282,8 @@ static void world_judge(struct lb_world *world, enum lb_phase phase) {
 }
 
 /* world_judge_scripts: the program has come to its end, and no server waits for a request. */
-static void world_judge_scripts(struct lb_world *world) {
+static void world_judge_scripts(struct lb_world *world)
+{
     if (!world->is_program_ended) {
         char expected[200] = "to return";
         if (world->program_line != NULL) {
@@ -284,7 +303,8 @@ static void world_judge_scripts(struct lb_world *world) {
 }
 
 /* world_judge_schedule: a departure that never took effect proves nothing. */
-static void world_judge_schedule(struct lb_world *world) {
+static void world_judge_schedule(struct lb_world *world)
+{
     for (uint32_t i = 0; i < world->c->departure_count; i++) {
         bool is_own = world->variant->departures == NULL ||
                       world->variant->departures == world->c->departures;
@@ -297,7 +317,8 @@ static void world_judge_schedule(struct lb_world *world) {
 }
 
 /* world_live: the program and the postlude; false when the run was cut short. */
-static bool world_live(struct lb_world *world) {
+static bool world_live(struct lb_world *world)
+{
     if (!world_run(world, LB_SIM_SCRIPT)) {
         return false;
     }
@@ -328,7 +349,8 @@ static bool world_live(struct lb_world *world) {
 
 void lb_runner_run(struct lb_runner *runner, const struct lb_case *c,
                    const struct lb_variant *variant, const struct lb_run_output *output,
-                   struct lb_result *ret_result) {
+                   struct lb_result *ret_result)
+{
     struct lb_world *world = &runner->world;
     const struct lb_variant own = {0, NULL, 0, "own"};
     world->c = c;
@@ -347,7 +369,8 @@ void lb_runner_run(struct lb_runner *runner, const struct lb_case *c,
     world->output = NULL;
 }
 
-enum lb_status lb_runner_new(struct lb_runner **ret_runner) {
+enum lb_status lb_runner_new(struct lb_runner **ret_runner)
+{
     struct lb_runner *runner = calloc(1, sizeof *runner);
     if (runner == NULL) {
         return LB_MEMORY;
@@ -366,7 +389,8 @@ enum lb_status lb_runner_new(struct lb_runner **ret_runner) {
     return LB_OK;
 }
 
-void lb_runner_free(struct lb_runner **runner_pointer) {
+void lb_runner_free(struct lb_runner **runner_pointer)
+{
     struct lb_runner *runner = *runner_pointer;
     *runner_pointer = NULL;
     if (runner == NULL) {
@@ -387,6 +411,7 @@ void lb_runner_free(struct lb_runner **runner_pointer) {
     free(runner);
 }
 
-void lb_runner_cover_switches(struct lb_runner *runner, uint8_t *counters, size_t size) {
+void lb_runner_cover_switches(struct lb_runner *runner, uint8_t *counters, size_t size)
+{
     lb_sim_cover_switches(runner->world.sim, counters, size);
 }

@@ -39,10 +39,10 @@ struct lb_finding {
 
 /* One way of running a case. */
 struct lb_variant {
-    uint32_t slice;                             /* as lb_net_options.slice */
-    const struct lb_sim_departure *departures;  /* kept during the run; NULL: the case's own */
+    uint32_t slice;                            /* as lb_net_options.slice */
+    const struct lb_sim_departure *departures; /* kept during the run; NULL: the case's own */
     uint32_t departure_count;
-    const char *name;                           /* "base", "rotate-3", ...; borrowed */
+    const char *name; /* "base", "rotate-3", ...; borrowed */
 };
 
 struct lb_result {
@@ -59,11 +59,11 @@ struct lb_result {
     uint64_t switches;
     uint64_t decisions;
     uint64_t time_ns;
-    uint32_t requests_sent;   /* requests that reached a server whole */
-    uint32_t responses;       /* gets and heads that returned a status code */
-    uint32_t connections;     /* opened */
-    uint32_t reuses;          /* requests that reached a server on a connection after its first */
-    char profile[2048];       /* the workers left at the worst settled phase, a line each; or "" */
+    uint32_t requests_sent; /* requests that reached a server whole */
+    uint32_t responses;     /* gets and heads that returned a status code */
+    uint32_t connections;   /* opened */
+    uint32_t reuses;        /* requests that reached a server on a connection after its first */
+    char profile[2048];     /* the workers left at the worst settled phase, a line each; or "" */
 };
 
 /* Where text of a run goes; NULL members are not called. */
@@ -92,11 +92,11 @@ void lb_runner_cover_switches(struct lb_runner *runner, uint8_t *counters, size_
 /* The default set of variants: each slice of the case x (its own schedule + a fixed set of others;
  * only its own schedule where it has one). */
 struct lb_check {
-    enum lb_verdict verdict;   /* the gravest */
+    enum lb_verdict verdict; /* the gravest */
     uint32_t variant_count;
-    struct lb_variant worst;   /* the first variant with that verdict; name and departures static or
+    struct lb_variant worst; /* the first variant with that verdict; name and departures static or
                                   borrowed from the case */
-    struct lb_result result;   /* of that variant */
+    struct lb_result result; /* of that variant */
 };
 
 /* lb_check_case: runs all variants of the default set. */

@@ -30,7 +30,8 @@ struct server {
 
 /* script_of: the script for the host's connection, its own or that of `conn *`. */
 static const struct lb_case_conn *script_of(const struct lb_case *c, const char *host,
-                                            uint32_t ordinal) {
+                                            uint32_t ordinal)
+{
     const struct lb_case_conn *any = NULL;
     for (uint32_t h = 0; h < c->host_count; h++) {
         if (strcmp(c->hosts[h].name, host) != 0) {
@@ -47,7 +48,8 @@ static const struct lb_case_conn *script_of(const struct lb_case *c, const char 
     return any;
 }
 
-struct lb_signal *lb_world_signal(struct lb_world *world, struct lb_text name) {
+struct lb_signal *lb_world_signal(struct lb_world *world, struct lb_text name)
+{
     for (uint32_t i = 0; i < world->signal_count; i++) {
         struct lb_signal *signal = &world->signals[i];
         if (signal->name.size == name.size &&
@@ -65,7 +67,8 @@ struct lb_signal *lb_world_signal(struct lb_world *world, struct lb_text name) {
 }
 
 /* server_fail: the script's expectation was not met. */
-static void server_fail(struct server *server, const struct lb_line *line, const char *actual) {
+static void server_fail(struct server *server, const struct lb_line *line, const char *actual)
+{
     char expected[200];
     lb_line_print(server->world->c, line, expected, sizeof expected);
     lb_world_fail(server->world, line, expected, actual);
@@ -73,21 +76,23 @@ static void server_fail(struct server *server, const struct lb_line *line, const
 }
 
 /* head_size: bytes of the request head at the start of the input, 0: not complete. */
-static size_t head_size(const uint8_t *bytes, size_t size) {
+static size_t head_size(const uint8_t *bytes, size_t size)
+{
     const uint8_t *end = size < 4 ? NULL : memmem(bytes, size, "\r\n\r\n", 4);
     return end == NULL ? 0 : (size_t)(end - bytes) + 4;
 }
 
 /* server_take_request: waits for one request and consumes it; false when the client ends first. The
  * request line is stored in ret_line. */
-static bool server_take_request(struct server *server, char *ret_line, size_t line_size) {
+static bool server_take_request(struct server *server, char *ret_line, size_t line_size)
+{
     const uint8_t *bytes = NULL;
     size_t size = 0;
     lb_net_input(server->conn, &bytes, &size);
     size_t head = head_size(bytes, size);
     while (head == 0) {
-        if (size > SERVER_REQUEST_MAX || lb_net_wait_input(server->conn, size, LB_NEVER,
-                                                           LB_SITE_SERVER_WANT) != LB_OK) {
+        if (size > SERVER_REQUEST_MAX ||
+            lb_net_wait_input(server->conn, size, LB_NEVER, LB_SITE_SERVER_WANT) != LB_OK) {
             return false;
         }
         lb_net_input(server->conn, &bytes, &size);
@@ -103,7 +108,8 @@ static bool server_take_request(struct server *server, char *ret_line, size_t li
 }
 
 /* server_want: one request, as the line says. */
-static void server_want(struct server *server, const struct lb_line *line) {
+static void server_want(struct server *server, const struct lb_line *line)
+{
     char actual[300];
     server->world->wants[server->slot] = line;
     bool is_taken = server_take_request(server, actual, sizeof actual);
@@ -126,14 +132,14 @@ static void server_want(struct server *server, const struct lb_line *line) {
 }
 
 /* server_want_end: the client must end the connection now. */
-static void server_want_end(struct server *server, const struct lb_line *line) {
+static void server_want_end(struct server *server, const struct lb_line *line)
+{
     const uint8_t *bytes = NULL;
     size_t size = 0;
     lb_net_input(server->conn, &bytes, &size);
     server->world->wants[server->slot] = line;
-    enum lb_status status = size > 0 ? LB_OK
-                                     : lb_net_wait_input(server->conn, 0, LB_NEVER,
-                                                         LB_SITE_SERVER_WANT);
+    enum lb_status status =
+        size > 0 ? LB_OK : lb_net_wait_input(server->conn, 0, LB_NEVER, LB_SITE_SERVER_WANT);
     server->world->wants[server->slot] = NULL;
     if (status == LB_OK) {
         char actual[100];
@@ -143,15 +149,16 @@ static void server_want_end(struct server *server, const struct lb_line *line) {
     }
 }
 
-static void server_send(struct server *server, const void *bytes, size_t size) {
+static void server_send(struct server *server, const void *bytes, size_t size)
+{
     if (size > 0 && lb_net_send(server->conn, bytes, size, LB_SITE_SERVER_SEND) != LB_OK) {
         server->is_over = true; /* beyond what a stream may hold */
     }
 }
 
 /* server_send_head: adjacent head lines as one segment; returns how many lines it took. */
-static uint32_t server_send_head(struct server *server, const struct lb_line *lines,
-                                 uint32_t count) {
+static uint32_t server_send_head(struct server *server, const struct lb_line *lines, uint32_t count)
+{
     size_t size = 0;
     uint32_t taken = 0;
     while (taken < count && lines[taken].verb == LB_VERB_HEAD_LINE) {
@@ -178,7 +185,8 @@ static uint32_t server_send_head(struct server *server, const struct lb_line *li
 }
 
 /* server_send_data: a fill, or a chunk of bytes or of the pattern, as one segment. */
-static void server_send_data(struct server *server, const struct lb_line *line) {
+static void server_send_data(struct server *server, const struct lb_line *line)
+{
     bool is_fill = line->verb == LB_VERB_FILL || line->verb == LB_VERB_CHUNK_FILL;
     bool is_chunk = line->verb != LB_VERB_FILL;
     size_t data = is_fill ? (size_t)line->number : line->bytes.size;
@@ -207,7 +215,8 @@ static void server_send_data(struct server *server, const struct lb_line *line) 
 }
 
 /* server_serve: answers every further request until the client ends the connection. */
-static void server_serve(struct server *server) {
+static void server_serve(struct server *server)
+{
     char line[300];
     while (!server->is_over && server_take_request(server, line, sizeof line)) {
         bool is_head = strncmp(line, "HEAD ", 5) == 0;
@@ -216,7 +225,8 @@ static void server_serve(struct server *server) {
     server->is_over = true;
 }
 
-static void server_await(struct server *server, const struct lb_line *line) {
+static void server_await(struct server *server, const struct lb_line *line)
+{
     struct lb_world *world = server->world;
     struct lb_signal *signal = lb_world_signal(world, line->name);
     while (signal != NULL && !signal->is_given && !world->is_ending) {
@@ -225,7 +235,8 @@ static void server_await(struct server *server, const struct lb_line *line) {
 }
 
 /* server_act: the lines that send nothing. */
-static void server_act(struct server *server, const struct lb_line *line) {
+static void server_act(struct server *server, const struct lb_line *line)
+{
     struct lb_sim *sim = server->world->sim;
     switch ((int)line->verb) {
     case LB_VERB_PAUSE:
@@ -255,7 +266,8 @@ static void server_act(struct server *server, const struct lb_line *line) {
 }
 
 /* server_line: executes the line at `at`; returns the index of the next one. */
-static uint32_t server_line(struct server *server, uint32_t at) {
+static uint32_t server_line(struct server *server, uint32_t at)
+{
     const struct lb_lines *script = &server->script->script;
     const struct lb_line *line = &script->lines[at];
     switch ((int)line->verb) {
@@ -288,7 +300,8 @@ static uint32_t server_line(struct server *server, uint32_t at) {
 }
 
 /* server_run: the body of a server's worker; the argument is the connection. */
-static void server_run(void *argument) {
+static void server_run(void *argument)
+{
     struct lb_net_conn *conn = argument;
     struct lb_world *world = lb_net_conn_context(conn);
     struct server server = {.world = world, .conn = conn, .slot = world->server_count++};
@@ -303,16 +316,19 @@ static void server_run(void *argument) {
     }
 }
 
-void lb_server_on_accept(void *context, struct lb_net_conn *conn) {
+void lb_server_on_accept(void *context, struct lb_net_conn *conn)
+{
     struct lb_world *world = context;
     struct lb_worker_options options = {LB_ROLE_SERVER, lb_net_conn_name(conn), server_run, conn};
     uint32_t index = 0;
-    enum lb_status status = lb_sim_spawn(world->sim, &options, &index);
-    LB_ASSERT(status == LB_OK);
+    if (lb_sim_spawn(world->sim, &options, &index) != LB_OK) {
+        lb_net_reset_conn(conn, LB_SITE_SERVER_CLOSE); /* more workers than a run may have */
+    }
 }
 
 enum lb_net_answer lb_server_on_connect(void *context, struct lb_net_conn *conn,
-                                        uint64_t *ret_delay_ns) {
+                                        uint64_t *ret_delay_ns)
+{
     struct lb_world *world = context;
     const struct lb_case_conn *script =
         script_of(world->c, lb_net_conn_host(conn), lb_net_conn_ordinal(conn));

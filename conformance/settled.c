@@ -27,7 +27,8 @@ struct place {
 };
 
 /* place_workers: the live workers that carry the connection's name. */
-static void place_workers(const struct lb_world *world, struct place *place) {
+static void place_workers(const struct lb_world *world, struct place *place)
+{
     for (uint32_t i = 0; i < lb_sim_worker_count(world->sim); i++) {
         struct lb_sim_view view;
         lb_sim_view(world->sim, i, &view);
@@ -54,17 +55,20 @@ static void place_workers(const struct lb_world *world, struct place *place) {
     }
 }
 
-static bool caller_holds(const struct lb_caller *caller) {
+static bool caller_holds(const struct lb_caller *caller)
+{
     return caller->code != 0 && caller->outcome == LB_OK && !caller->is_closed &&
            !caller->is_cancelled;
 }
 
-static bool caller_is_blocked(const struct lb_caller *caller) {
+static bool caller_is_blocked(const struct lb_caller *caller)
+{
     return caller->is_sending || caller->is_reading;
 }
 
 /* place_standing: which of the four the connection is. */
-static enum standing place_standing(const struct lb_world *world, const struct place *place) {
+static enum standing place_standing(const struct lb_world *world, const struct place *place)
+{
     if (!place->log.is_connected) {
         return STANDING_DIALING;
     }
@@ -72,7 +76,8 @@ static enum standing place_standing(const struct lb_world *world, const struct p
     for (uint32_t i = 0; i < world->c->request_count; i++) {
         const struct lb_caller *caller = &world->callers[i];
         if (place->last == NULL && caller->code != 0 &&
-            lb_wire_is_unasked(world, &place->log, caller)) {
+            lb_wire_is_unasked(world, &place->log, caller) &&
+            lb_wire_last_of(world, caller) == NULL) {
             return STANDING_ENGAGED;
         }
         if (place->last == NULL) {
@@ -92,7 +97,8 @@ static enum standing place_standing(const struct lb_world *world, const struct p
     return standing;
 }
 
-static void place_make(const struct lb_world *world, size_t log_index, struct place *ret_place) {
+static void place_make(const struct lb_world *world, size_t log_index, struct place *ret_place)
+{
     memset(ret_place, 0, sizeof *ret_place);
     ret_place->log_index = log_index;
     lb_net_log(world->net, log_index, &ret_place->log);
@@ -102,7 +108,8 @@ static void place_make(const struct lb_world *world, size_t log_index, struct pl
 }
 
 /* place_is_waiting: both workers stand where those of an idle connection stand. */
-static bool place_is_waiting(const struct lb_world *world, const struct place *place) {
+static bool place_is_waiting(const struct lb_world *world, const struct place *place)
+{
     return place->has_read && place->has_write && place->read.state == LB_SIM_BLOCKING &&
            place->read.site == LB_SITE_SOCKET_READ_FIRST &&
            lb_net_log_of(world->net, place->read.queue) == (ptrdiff_t)place->log_index &&
@@ -110,7 +117,8 @@ static bool place_is_waiting(const struct lb_world *world, const struct place *p
 }
 
 /* judge_parked: a parked connection is idle, clean, and not for ever (E1, R1 to R3, B3). */
-static void judge_parked(struct lb_world *world, const struct place *place, enum lb_phase phase) {
+static void judge_parked(struct lb_world *world, const struct place *place, enum lb_phase phase)
+{
     const struct lb_net_log *log = &place->log;
     if (!place_is_waiting(world, place)) {
         lb_world_find(world, "E1", "orphaned", "%s has workers at %s and %s that nothing will wake",
@@ -140,7 +148,8 @@ static void judge_parked(struct lb_world *world, const struct place *place, enum
 }
 
 /* judge_held: a connection behind an open body stays until the deadline, and not longer (E6, E7). */
-static void judge_held(struct lb_world *world, const struct place *place) {
+static void judge_held(struct lb_world *world, const struct place *place)
+{
     const struct lb_caller *caller = lb_wire_caller(world, place->last);
     const char *name = place->log.name;
     bool is_late = caller != NULL && lb_sim_now(world->sim) >= caller->deadline_ns;
@@ -156,7 +165,8 @@ static void judge_held(struct lb_world *world, const struct place *place) {
 }
 
 /* judge_place: the workers of one connection. */
-static void judge_place(struct lb_world *world, const struct place *place, enum lb_phase phase) {
+static void judge_place(struct lb_world *world, const struct place *place, enum lb_phase phase)
+{
     const char *name = place->log.name;
     if (place->has_read != place->has_write) {
         lb_world_find(world, "E2", place->has_read ? "read-alone" : "write-alone",
@@ -193,7 +203,8 @@ static void judge_place(struct lb_world *world, const struct place *place, enum 
 
 /* judge_served: a caller blocked for an exchange: its server must owe it something (B5, E6). */
 static void judge_served(struct lb_world *world, const struct lb_caller *caller, const char *name,
-                         const struct lb_wire_exchange *exchange, enum lb_phase phase) {
+                         const struct lb_wire_exchange *exchange, enum lb_phase phase)
+{
     struct lb_net_log log;
     lb_net_log(world->net, exchange->log_index, &log);
     struct lb_transport_options options;
@@ -219,7 +230,8 @@ static void judge_served(struct lb_world *world, const struct lb_caller *caller,
 
 /* judge_caller: a blocked caller. Returns whether it waits for a connection. */
 static bool judge_caller(struct lb_world *world, const struct lb_caller *caller, const char *name,
-                         enum lb_phase phase) {
+                         enum lb_phase phase)
+{
     if (lb_sim_now(world->sim) > caller->deadline_ns) {
         lb_world_find(world, "B3", "deadline", "%s is blocked beyond its deadline", name);
         return false;
@@ -249,7 +261,8 @@ static bool judge_caller(struct lb_world *world, const struct lb_caller *caller,
 }
 
 /* judge_waiters: requests that wait for a connection to a host: a dial each, or a full host (B5). */
-static void judge_waiters(struct lb_world *world, int32_t host, uint32_t waiting) {
+static void judge_waiters(struct lb_world *world, int32_t host, uint32_t waiting)
+{
     const char *name = world->c->hosts[host].name;
     uint64_t limit = world->c->is_option_set[LB_CASE_OPTION_PER_HOST]
                          ? world->c->options[LB_CASE_OPTION_PER_HOST]
@@ -277,7 +290,8 @@ static void judge_waiters(struct lb_world *world, int32_t host, uint32_t waiting
     }
 }
 
-static void judge_callers(struct lb_world *world, enum lb_phase phase) {
+static void judge_callers(struct lb_world *world, enum lb_phase phase)
+{
     uint32_t waiting[LB_CASE_HOSTS_MAX] = {0};
     for (uint32_t i = 0; i < world->c->request_count; i++) {
         const struct lb_caller *caller = &world->callers[i];
@@ -294,7 +308,8 @@ static void judge_callers(struct lb_world *world, enum lb_phase phase) {
 }
 
 /* judge_freed: nothing is left of a transport that was freed (E3). */
-static void judge_freed(struct lb_world *world) {
+static void judge_freed(struct lb_world *world)
+{
     for (uint32_t i = 0; i < lb_sim_worker_count(world->sim); i++) {
         struct lb_sim_view view;
         lb_sim_view(world->sim, i, &view);
@@ -316,7 +331,8 @@ static void judge_freed(struct lb_world *world) {
     }
 }
 
-void lb_rules_settled(struct lb_world *world, enum lb_phase phase) {
+void lb_rules_settled(struct lb_world *world, enum lb_phase phase)
+{
     LB_ASSERT(lb_sim_current(world->sim) < 0);
     if (phase == LB_PHASE_FREED) {
         judge_freed(world);

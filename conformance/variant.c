@@ -20,9 +20,13 @@ struct schedule {
 };
 
 #define AFTER(skip_, choice_)                                                                      \
-    { .kind = LB_SIM_AFTER, .skip = (skip_), .choice = (choice_) }
+    {                                                                                              \
+        .kind = LB_SIM_AFTER, .skip = (skip_), .choice = (choice_)                                 \
+    }
 #define PRIORITY(worker_, priority_)                                                               \
-    { .kind = LB_SIM_PRIORITY, .worker = (worker_), .priority = (priority_) }
+    {                                                                                              \
+        .kind = LB_SIM_PRIORITY, .worker = (worker_), .priority = (priority_)                      \
+    }
 
 static const struct schedule schedules[] = {
     {"base", 0, {{0}}},
@@ -45,7 +49,8 @@ static const struct schedule schedules[] = {
 
 #define SCHEDULE_COUNT (sizeof schedules / sizeof schedules[0])
 
-bool lb_check_variant(const struct lb_case *c, uint32_t index, struct lb_variant *ret_variant) {
+bool lb_check_variant(const struct lb_case *c, uint32_t index, struct lb_variant *ret_variant)
+{
     uint32_t slice_count = c->slice_count == 0 ? 1 : c->slice_count;
     uint32_t schedule_count = c->departure_count > 0 ? 1 : (uint32_t)SCHEDULE_COUNT;
     if (index >= slice_count * schedule_count) {
@@ -65,7 +70,8 @@ bool lb_check_variant(const struct lb_case *c, uint32_t index, struct lb_variant
     return true;
 }
 
-void lb_check_case(struct lb_runner *runner, const struct lb_case *c, struct lb_check *ret_check) {
+void lb_check_case(struct lb_runner *runner, const struct lb_case *c, struct lb_check *ret_check)
+{
     LB_ASSERT(ret_check != NULL);
     ret_check->verdict = LB_VERDICT_PASS;
     ret_check->variant_count = 0;

@@ -14,7 +14,8 @@
 
 /* wire_reserve: room for the decoded bodies of all answers. Returns a stamp of the traffic: what was
  * read under the same stamp, in the same run, need not be read again. */
-static uint64_t wire_reserve(struct lb_world *world) {
+static uint64_t wire_reserve(struct lb_world *world)
+{
     struct lb_wire *wire = world->wire;
     size_t total = 1;
     uint64_t stamp = 1;
@@ -36,14 +37,16 @@ static uint64_t wire_reserve(struct lb_world *world) {
 }
 
 /* request_read: the request head at `bytes`; its size, 0 when it is not whole. */
-static size_t request_read(const char *bytes, size_t size, struct lb_wire_exchange *exchange) {
+static size_t request_read(const char *bytes, size_t size, struct lb_wire_exchange *exchange)
+{
     const char *end = size < 4 ? NULL : memmem(bytes, size, "\r\n\r\n", 4);
     if (end == NULL) {
         return 0;
     }
     size_t head = (size_t)(end - bytes) + 4;
     const char *path = memchr(bytes, ' ', head);
-    const char *path_end = path == NULL ? NULL : memchr(path + 1, ' ', head - (size_t)(path + 1 - bytes));
+    const char *path_end =
+        path == NULL ? NULL : memchr(path + 1, ' ', head - (size_t)(path + 1 - bytes));
     if (path_end == NULL) {
         return 0;
     }
@@ -55,7 +58,8 @@ static size_t request_read(const char *bytes, size_t size, struct lb_wire_exchan
 }
 
 /* log_mark: adds one record to what has passed. */
-static void log_mark(struct lb_wire_mark *now, const struct lb_net_record *record) {
+static void log_mark(struct lb_wire_mark *now, const struct lb_net_record *record)
+{
     now->sequence = record->sequence;
     switch ((int)record->kind) {
     case LB_NET_SENT:
@@ -74,7 +78,8 @@ static void log_mark(struct lb_wire_mark *now, const struct lb_net_record *recor
 }
 
 /* log_requests: the requests of one connection, each with the mark of its beginning. */
-static void log_requests(struct lb_wire *wire, size_t log_index, const struct lb_net_log *log) {
+static void log_requests(struct lb_wire *wire, size_t log_index, const struct lb_net_log *log)
+{
     struct lb_wire_mark now = {0};
     struct lb_wire_mark looked = {0};
     bool has_looked = false;
@@ -98,8 +103,8 @@ static void log_requests(struct lb_wire *wire, size_t log_index, const struct lb
         }
         struct lb_wire_exchange *exchange = &wire->exchanges[wire->count];
         memset(exchange, 0, sizeof *exchange);
-        size_t size = request_read((const char *)log->written + next, log->written_size - next,
-                                   exchange);
+        size_t size =
+            request_read((const char *)log->written + next, log->written_size - next, exchange);
         if (size == 0) {
             return;
         }
@@ -112,9 +117,23 @@ static void log_requests(struct lb_wire *wire, size_t log_index, const struct lb
     }
 }
 
+/* log_has_end: whether the client could see the server's sending end in order: it did, or nothing
+ * but that end is there to be seen. */
+static bool log_has_end(const struct lb_net_log *log)
+{
+    for (size_t i = log->record_count; log->is_reset && i > 0; i--) {
+        const struct lb_net_record *record = &log->records[i - 1];
+        if (record->kind == LB_NET_READ_END && record->value == LB_END) {
+            return true;
+        }
+    }
+    return log->is_server_ended && !log->is_reset;
+}
+
 /* log_answers: finds and reads the answers to the requests that log_requests has added. */
 static void log_answers(struct lb_wire *wire, uint32_t first, const struct lb_net_log *log,
-                        uint8_t **bodies) {
+                        uint8_t **bodies)
+{
     static const uint8_t nothing[1] = {0};
     const uint8_t *sent = log->sent_size == 0 ? nothing : log->sent;
     size_t start = 0;
@@ -123,9 +142,8 @@ static void log_answers(struct lb_wire *wire, uint32_t first, const struct lb_ne
         exchange->is_located = true;
         exchange->start = start;
         exchange->body = *bodies;
-        lb_model_read(sent + start, log->sent_size - start,
-                      log->is_server_ended && !log->is_reset, exchange->is_head, *bodies,
-                      &exchange->model);
+        lb_model_read(sent + start, log->sent_size - start, log_has_end(log), exchange->is_head,
+                      *bodies, &exchange->model);
         *bodies += exchange->model.body_size;
         if (!exchange->model.is_complete) {
             return;
@@ -134,7 +152,8 @@ static void log_answers(struct lb_wire *wire, uint32_t first, const struct lb_ne
     }
 }
 
-void lb_wire_read(struct lb_world *world) {
+void lb_wire_read(struct lb_world *world)
+{
     struct lb_wire *wire = world->wire;
     uint64_t stamp = wire_reserve(world);
     if (stamp == wire->stamp) {
@@ -154,7 +173,8 @@ void lb_wire_read(struct lb_world *world) {
 }
 
 bool lb_wire_is_of(const struct lb_world *world, const struct lb_wire_exchange *exchange,
-                   const struct lb_caller *caller) {
+                   const struct lb_caller *caller)
+{
     const struct lb_line *line = caller->line;
     if (line == NULL || exchange->is_head != (line->verb == LB_VERB_HEAD) ||
         exchange->path_size != line->path.size ||
@@ -166,7 +186,8 @@ bool lb_wire_is_of(const struct lb_world *world, const struct lb_wire_exchange *
     return strcmp(log.host, world->c->hosts[line->host].name) == 0;
 }
 
-const struct lb_wire_exchange *lb_wire_last(const struct lb_wire *wire, size_t log_index) {
+const struct lb_wire_exchange *lb_wire_last(const struct lb_wire *wire, size_t log_index)
+{
     for (uint32_t i = wire->count; i > 0; i--) {
         if (wire->exchanges[i - 1].log_index == log_index) {
             return &wire->exchanges[i - 1];
@@ -176,7 +197,8 @@ const struct lb_wire_exchange *lb_wire_last(const struct lb_wire *wire, size_t l
 }
 
 const struct lb_wire_exchange *lb_wire_last_of(const struct lb_world *world,
-                                               const struct lb_caller *caller) {
+                                               const struct lb_caller *caller)
+{
     const struct lb_wire_exchange *found = NULL;
     for (uint32_t i = 0; i < world->wire->count; i++) {
         const struct lb_wire_exchange *exchange = &world->wire->exchanges[i];
@@ -189,14 +211,15 @@ const struct lb_wire_exchange *lb_wire_last_of(const struct lb_world *world,
 }
 
 bool lb_wire_is_unasked(const struct lb_world *world, const struct lb_net_log *log,
-                        const struct lb_caller *caller) {
+                        const struct lb_caller *caller)
+{
     return log->written_size == 0 && log->sent_size > 0 && caller->line != NULL &&
-           strcmp(log->host, world->c->hosts[caller->line->host].name) == 0 &&
-           lb_wire_last_of(world, caller) == NULL;
+           strcmp(log->host, world->c->hosts[caller->line->host].name) == 0;
 }
 
 const struct lb_caller *lb_wire_caller(const struct lb_world *world,
-                                       const struct lb_wire_exchange *exchange) {
+                                       const struct lb_wire_exchange *exchange)
+{
     const struct lb_caller *found = NULL;
     for (uint32_t i = 0; i < world->c->request_count; i++) {
         const struct lb_caller *caller = &world->callers[i];
@@ -212,8 +235,8 @@ const struct lb_caller *lb_wire_caller(const struct lb_world *world,
 
 /* exchange_dirt: what the exchange itself says against reuse (R1). */
 static const char *exchange_dirt(const struct lb_world *world,
-                                 const struct lb_wire_exchange *exchange,
-                                 const char **ret_context) {
+                                 const struct lb_wire_exchange *exchange, const char **ret_context)
+{
     const struct lb_model *model = &exchange->model;
     if (exchange->is_close) {
         *ret_context = "request-close";
@@ -236,7 +259,8 @@ static const char *exchange_dirt(const struct lb_world *world,
 }
 
 const char *lb_wire_dirt(const struct lb_world *world, const struct lb_wire_exchange *exchange,
-                         const struct lb_wire_mark *mark, const char **ret_context) {
+                         const struct lb_wire_mark *mark, const char **ret_context)
+{
     const struct lb_model *model = &exchange->model;
     if (!exchange->is_located || !model->is_known) {
         return NULL; /* nothing is claimed about what the model does not know */

@@ -22,10 +22,10 @@ struct lb_wire_mark {
 /* One request on one connection, and its answer. */
 struct lb_wire_exchange {
     size_t log_index;
-    uint32_t ordinal;          /* 0 is the connection's first */
+    uint32_t ordinal; /* 0 is the connection's first */
     bool is_head;
-    bool is_close;             /* the request says Connection: close */
-    bool is_located;           /* it is known where the answer begins */
+    bool is_close;   /* the request says Connection: close */
+    bool is_located; /* it is known where the answer begins */
     const char *path;
     size_t path_size;
     struct lb_wire_mark begin; /* when the client last looked before it wrote, or began to write */

@@ -22,16 +22,16 @@
 
 #define LB_WORLD_STEPS_MAX 200000u
 #define LB_WORLD_TIME_MAX_NS (8ull * 3600 * 1000000000) /* beyond every lawful wait of a case */
-#define LB_WORLD_ITEMS_MAX 4      /* items of one seen outcome: code, bytes, end or error */
+#define LB_WORLD_ITEMS_MAX 4 /* items of one seen outcome: code, bytes, end or error */
 #define LB_WORLD_SIGNALS_MAX 16
 
 /* What an operation brought. Its bytes are a range of the request's received ones. */
 struct lb_seen {
-    uint16_t code;       /* 0: none */
-    bool is_done;        /* ok */
-    bool is_ended;       /* end */
-    bool is_pending;     /* pending */
-    bool is_ignored;     /* the operation did not apply: there was nothing to do it to */
+    uint16_t code;        /* 0: none */
+    bool is_done;         /* ok */
+    bool is_ended;        /* end */
+    bool is_pending;      /* pending */
+    bool is_ignored;      /* the operation did not apply: there was nothing to do it to */
     enum lb_status error; /* LB_OK: none */
     size_t bytes_start;
     size_t bytes_end;
@@ -46,18 +46,18 @@ struct lb_caller {
     char *received;               /* every byte that reads brought, in order */
     size_t received_size;
     size_t received_capacity;
-    uint64_t fill_offset;         /* of the next byte that an expected `fill` names */
-    uint16_t code;                /* of the head; 0: none came */
-    enum lb_status outcome;       /* LB_OK while it goes on; LB_END or an error once seen */
+    uint64_t fill_offset;   /* of the next byte that an expected `fill` names */
+    uint16_t code;          /* of the head; 0: none came */
+    enum lb_status outcome; /* LB_OK while it goes on; LB_END or an error once seen */
     uint64_t outcome_time_ns;
     uint64_t start_time_ns;
     uint64_t deadline_ns;
     bool is_dropped;
-    bool is_closed;               /* close was called on a response */
-    bool is_cancelled;            /* cancel was called */
+    bool is_closed;                /* close was called on a response */
+    bool is_cancelled;             /* cancel was called */
     bool was_final_when_cancelled; /* its outcome was already seen */
-    bool is_sending;              /* a caller is inside send */
-    bool is_reading;              /* a caller is inside read */
+    bool is_sending;               /* a caller is inside send */
+    bool is_reading;               /* a caller is inside read */
     /* The operation left pending with `&`; one at a time. */
     const struct lb_line *pending_line;
     bool is_pending;
@@ -83,7 +83,7 @@ struct lb_world {
     struct lb_sim *sim;
     struct lb_net *net;
     struct lb_transport *transport;
-    struct lb_trace trace;           /* the transport's events become notes of the simulation */
+    struct lb_trace trace; /* the transport's events become notes of the simulation */
     struct lb_counted_memory memory;
     const struct lb_case *c;
     const struct lb_variant *variant;
@@ -92,13 +92,14 @@ struct lb_world {
     struct lb_caller callers[LB_CASE_REQUESTS_MAX];
     struct lb_signal signals[LB_WORLD_SIGNALS_MAX];
     uint32_t signal_count;
-    const struct lb_line *wants[LB_NET_CONNS_MAX]; /* the request each server waits for; NULL: none */
+    const struct lb_line
+        *wants[LB_NET_CONNS_MAX]; /* the request each server waits for; NULL: none */
     uint32_t server_count;
-    bool is_idle_close_wanted;       /* what the postlude's caller does next */
+    bool is_idle_close_wanted;          /* what the postlude's caller does next */
     const struct lb_line *program_line; /* the line that the program executes; NULL: none */
-    bool is_program_ended;           /* the client lane has come to its end */
-    bool is_ending;                  /* the postlude has begun: programs and scripts stop */
-    struct lb_wire *wire;            /* the model's storage (wire.c) */
+    bool is_program_ended;              /* the client lane has come to its end */
+    bool is_ending;                     /* the postlude has begun: programs and scripts stop */
+    struct lb_wire *wire;               /* the model's storage (wire.c) */
 };
 
 /* lb_world_options: the transport's options of a case. */
