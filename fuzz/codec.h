@@ -12,9 +12,10 @@
 
 #include "case.h"
 
-#define LB_CODEC_OPERATIONS_MAX 64       /* further ones are ignored */
-#define LB_CODEC_SIZE_MAX 4096           /* bytes of an input; the rest is ignored */
-#define LB_CODEC_SERVED_MAX (64u * 1024) /* bytes all servers of a decoded case may send; beyond it a
+#define LB_CODEC_OPERATIONS_MAX 64 /* further ones are ignored */
+#define LB_CODEC_SIZE_MAX 4096     /* bytes of an input; the rest is ignored */
+#define LB_CODEC_SERVED_MAX                                                                        \
+    (64u * 1024) /* bytes all servers of a decoded case may send; beyond it a
                                             size is cut */
 
 /* lb_codec_decode: the case that the bytes say. *ret_case was initialised; it is cleared first. The
@@ -23,7 +24,7 @@ void lb_codec_decode(const uint8_t *bytes, size_t size, struct lb_case *ret_case
 
 /* Why a case cannot be said in bytes. */
 struct lb_codec_error {
-    uint32_t place;     /* line in its file; 0: the case as a whole */
+    uint32_t place; /* line in its file; 0: the case as a whole */
     char reason[120];
 };
 
