@@ -110,19 +110,6 @@ static struct breach exchange_breach(const struct lb_world *world,
     return body_breach(exchange, caller);
 }
 
-/* has_unasked_answer: whether some server spoke to the caller before it was asked. */
-static bool has_unasked_answer(const struct lb_world *world, const struct lb_caller *caller)
-{
-    for (size_t i = 0; i < lb_net_log_count(world->net); i++) {
-        struct lb_net_log log;
-        lb_net_log(world->net, i, &log);
-        if (lb_wire_is_unasked(world, &log, caller)) {
-            return true;
-        }
-    }
-    return false;
-}
-
 /* judge_answer: what a caller saw must be explained by an exchange of its request. */
 static void judge_answer(struct lb_world *world, const struct lb_caller *caller, const char *name)
 {
@@ -139,7 +126,7 @@ static void judge_answer(struct lb_world *world, const struct lb_caller *caller,
             return;
         }
     }
-    if (has_unasked_answer(world, caller)) {
+    if (lb_wire_has_unasked(world, caller)) {
         return;
     }
     if (!has_exchange && caller->code != 0) {

@@ -66,6 +66,15 @@ static bool caller_is_blocked(const struct lb_caller *caller)
     return caller->is_sending || caller->is_reading;
 }
 
+/* was_sent_since: whether the caller's request was written somewhere after this connection began. */
+static bool was_sent_since(const struct lb_world *world, const struct place *place,
+                           const struct lb_caller *caller)
+{
+    const struct lb_wire_exchange *last = lb_wire_last_of(world, caller);
+    LB_ASSERT(place->log.record_count > 0);
+    return last != NULL && last->begin.sequence > place->log.records[0].sequence;
+}
+
 /* place_standing: which of the four the connection is. */
 static enum standing place_standing(const struct lb_world *world, const struct place *place)
 {
@@ -77,7 +86,7 @@ static enum standing place_standing(const struct lb_world *world, const struct p
         const struct lb_caller *caller = &world->callers[i];
         if (place->last == NULL && caller->code != 0 &&
             lb_wire_is_unasked(world, &place->log, caller) &&
-            lb_wire_last_of(world, caller) == NULL) {
+            !was_sent_since(world, place, caller)) {
             return STANDING_ENGAGED;
         }
         if (place->last == NULL) {
@@ -243,6 +252,9 @@ static bool judge_caller(struct lb_world *world, const struct lb_caller *caller,
     if (caller->is_closed && caller->is_reading) {
         lb_world_find(world, "B1", "close-beside-read", "%s was closed and a read is still blocked",
                       name);
+        return false;
+    }
+    if (caller->code != 0 && lb_wire_has_unasked(world, caller)) {
         return false;
     }
     const struct lb_wire_exchange *exchange = lb_wire_last_of(world, caller);

@@ -217,6 +217,18 @@ bool lb_wire_is_unasked(const struct lb_world *world, const struct lb_net_log *l
            strcmp(log->host, world->c->hosts[caller->line->host].name) == 0;
 }
 
+bool lb_wire_has_unasked(const struct lb_world *world, const struct lb_caller *caller)
+{
+    for (size_t i = 0; i < lb_net_log_count(world->net); i++) {
+        struct lb_net_log log;
+        lb_net_log(world->net, i, &log);
+        if (lb_wire_is_unasked(world, &log, caller)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 const struct lb_caller *lb_wire_caller(const struct lb_world *world,
                                        const struct lb_wire_exchange *exchange)
 {

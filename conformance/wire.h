@@ -61,6 +61,9 @@ const struct lb_wire_exchange *lb_wire_last_of(const struct lb_world *world,
 bool lb_wire_is_unasked(const struct lb_world *world, const struct lb_net_log *log,
                         const struct lb_caller *caller);
 
+/* lb_wire_has_unasked: whether some connection of the run is so. */
+bool lb_wire_has_unasked(const struct lb_world *world, const struct lb_caller *caller);
+
 /* lb_wire_caller: the only caller whose request the exchange can be; NULL if none or several. */
 const struct lb_caller *lb_wire_caller(const struct lb_world *world,
                                        const struct lb_wire_exchange *exchange);

@@ -4,8 +4,12 @@
  * The cases run one after another in one process and with one runner, in the order of their files
  * or shuffled, as many rounds as asked for. A case must come out the same in every round, so that
  * state that leaks from one case into another is seen: as exit code 4.
+ *
+ * That process is a child: when a case ends it, by a failed assertion say, the case is a CRASH, and a
+ * new child goes on with the next one. What is known so far stands in shared memory.
  */
 #include "core/assert.h"
+#include "isolate.h"
 #include "options.h"
 #include "report.h"
 #include "select.h"
@@ -25,6 +29,16 @@ struct check_entry {
     bool is_broken; /* the file is no case; said once */
 };
 
+/* What the children have found, for each other and for their parent. */
+struct check_found {
+    uint64_t step; /* the next case, counted over all rounds */
+    uint64_t verdicts[LB_VERDICT_COUNT];
+    uint64_t variants;
+    uint64_t broken_files;
+    enum exit_code code;
+    struct check_entry entries[];
+};
+
 struct check {
     const char *folder;
     bool is_verbose;
@@ -33,12 +47,8 @@ struct check {
     uint64_t seed;
     struct lb_runner *runner;
     struct lb_case c;
-    struct check_entry *entries;
+    struct check_found *found; /* shared */
     size_t entry_count;
-    uint64_t verdicts[LB_VERDICT_COUNT];
-    uint64_t variants;
-    uint64_t broken_files;
-    enum exit_code code;
 };
 
 static uint64_t check_random(uint64_t *state)
@@ -54,10 +64,10 @@ static void check_shuffle(struct check *check, uint64_t *state)
 {
     for (size_t i = check->entry_count; i > 1; i--) {
         size_t k = (size_t)(check_random(state) % i);
-        struct check_entry entry = check->entries[i - 1];
+        struct check_entry entry = check->found->entries[i - 1];
 
-        check->entries[i - 1] = check->entries[k];
-        check->entries[k] = entry;
+        check->found->entries[i - 1] = check->found->entries[k];
+        check->found->entries[k] = entry;
     }
 }
 
@@ -70,7 +80,7 @@ static void check_compare(struct check *check, struct check_entry *entry, uint64
     } else if (entry->hash != hash) {
         printf("NONDETERMINISM %s: trace hash %016" PRIx64 ", before %016" PRIx64 "\n", entry->path,
                hash, entry->hash);
-        check->code = command_worse(check->code, EXIT_NONDETERMINISM);
+        check->found->code = command_worse(check->found->code, EXIT_NONDETERMINISM);
     }
 }
 
@@ -103,10 +113,10 @@ static void check_judge(struct check *check, struct check_entry *entry)
 
     lb_check_case(check->runner, &check->c, &outcome);
     LB_ASSERT((unsigned)outcome.verdict < LB_VERDICT_COUNT);
-    check->verdicts[outcome.verdict]++;
-    check->variants += outcome.variant_count;
+    check->found->verdicts[outcome.verdict]++;
+    check->found->variants += outcome.variant_count;
     if (report_is_bad(outcome.verdict)) {
-        check->code = command_worse(check->code, EXIT_UNEXPECTED);
+        check->found->code = command_worse(check->found->code, EXIT_UNEXPECTED);
     }
     check_report(check, entry, &outcome);
     check_compare(check, entry, outcome.result.trace_hash);
@@ -127,7 +137,7 @@ static void check_print_hashes(struct check *check, struct check_entry *entry)
         lb_runner_run(check->runner, &check->c, &variant, NULL, result);
         printf("%s %s %s %016" PRIx64 "\n", check->c.id, slice, variant.name, result->trace_hash);
         all = (all ^ result->trace_hash) * 0x100000001b3u;
-        check->variants++;
+        check->found->variants++;
     }
     check_compare(check, entry, all);
     free(result);
@@ -141,8 +151,8 @@ static void check_entry_run(struct check *check, struct check_entry *entry)
     report_running(entry->path, NULL);
     if (!select_load(entry->path, &check->c)) {
         entry->is_broken = true;
-        check->broken_files++;
-        check->code = command_worse(check->code, EXIT_USAGE);
+        check->found->broken_files++;
+        check->found->code = command_worse(check->found->code, EXIT_USAGE);
     } else if (check->is_hashes) {
         check_print_hashes(check, entry);
     } else {
@@ -158,67 +168,129 @@ static void check_summary(const struct check *check, uint64_t time_ns)
     const char *separator = ": ";
 
     for (size_t i = 0; i < LB_VERDICT_COUNT; i++) {
-        cases += check->verdicts[i];
+        cases += check->found->verdicts[i];
     }
     printf("%" PRIu64 " case%s, %" PRIu64 " variant%s", cases, cases == 1 ? "" : "s",
-           check->variants, check->variants == 1 ? "" : "s");
+           check->found->variants, check->found->variants == 1 ? "" : "s");
     for (size_t i = 0; i < LB_VERDICT_COUNT; i++) {
-        if (check->verdicts[i] > 0) {
-            printf("%s%" PRIu64 " %s", separator, check->verdicts[i],
+        if (check->found->verdicts[i] > 0) {
+            printf("%s%" PRIu64 " %s", separator, check->found->verdicts[i],
                    lb_verdict_word((enum lb_verdict)i));
             separator = ", ";
         }
     }
-    if (check->broken_files > 0) {
-        printf("; %" PRIu64 " broken file%s", check->broken_files,
-               check->broken_files == 1 ? "" : "s");
+    if (check->found->broken_files > 0) {
+        printf("; %" PRIu64 " broken file%s", check->found->broken_files,
+               check->found->broken_files == 1 ? "" : "s");
     }
     double seconds = (double)time_ns / 1e9;
     printf("; %.2f s, %.0f cases/s\n", seconds, seconds > 0 ? (double)cases / seconds : 0.0);
 }
 
+/* The body of a child: from the next case to the last. */
+static void check_child(void *argument)
+{
+    struct check *check = argument;
+    struct check_found *found = check->found;
+
+    if (lb_runner_new(&check->runner) != LB_OK) {
+        fprintf(stderr, "lastbyte check: no runner could be made\n");
+        found->code = command_worse(found->code, EXIT_RIG);
+        found->step = check->rounds * check->entry_count;
+        return;
+    }
+    select_case_init(&check->c);
+    while (found->step < check->rounds * check->entry_count) {
+        check_entry_run(check, &found->entries[found->step % check->entry_count]);
+        found->step++;
+    }
+    lb_case_deinit(&check->c);
+    lb_runner_free(&check->runner);
+}
+
+/* The case at which a child ended. */
+static void check_crashed(struct check *check)
+{
+    struct check_found *found = check->found;
+    const struct check_entry *entry = &found->entries[found->step % check->entry_count];
+
+    found->verdicts[LB_VERDICT_CRASH]++;
+    found->code = command_worse(found->code, EXIT_UNEXPECTED);
+    report_verdict(LB_VERDICT_CRASH);
+    printf("%s: the process that ran it has ended; what it said stands above\n", entry->path);
+    printf("  reproduce: lastbyte check --verbose %s\n", entry->path);
+    found->step++;
+}
+
+/* Runs one round or, where the order is that of the files, all of them. */
 static void check_run(struct check *check)
 {
+    struct check_found *found = check->found;
+    uint64_t last = check->rounds * check->entry_count;
+
+    while (found->step < last) {
+        switch (isolate_run(check_child, check)) {
+        case ISOLATE_DONE:
+            break;
+        case ISOLATE_CRASHED:
+            check_crashed(check);
+            break;
+        case ISOLATE_FAILED:
+            fprintf(stderr, "lastbyte check: the process that runs the cases has failed\n");
+            found->code = command_worse(found->code, EXIT_RIG);
+            return;
+        }
+    }
+}
+
+/* All rounds, and what they found. */
+static void check_rounds(struct check *check)
+{
+    struct check_found *found = check->found;
     uint64_t state = check->seed;
     uint64_t start = uv_hrtime();
 
-    for (uint64_t round = 0; round < check->rounds; round++) {
-        if (check->seed != CHECK_SEED_NONE) {
+    if (check->seed == CHECK_SEED_NONE) {
+        check_run(check);
+    } else {
+        uint64_t rounds = check->rounds;
+
+        check->rounds = 1;
+        for (uint64_t round = 0; round < rounds; round++) {
             check_shuffle(check, &state);
+            found->step = 0;
+            check_run(check);
         }
-        for (size_t i = 0; i < check->entry_count; i++) {
-            check_entry_run(check, &check->entries[i]);
-        }
+        check->rounds = rounds;
     }
     if (check->is_hashes) {
         return;
     }
     check_summary(check, uv_hrtime() - start);
-    if (check->code == EXIT_AS_EXPECTED && check->verdicts[LB_VERDICT_SKIP] > 0 &&
-        check->verdicts[LB_VERDICT_SKIP] == check->entry_count * check->rounds) {
-        check->code = EXIT_ALL_SKIPPED;
+    if (found->code == EXIT_AS_EXPECTED && found->verdicts[LB_VERDICT_SKIP] > 0 &&
+        found->verdicts[LB_VERDICT_SKIP] == check->entry_count * check->rounds) {
+        found->code = EXIT_ALL_SKIPPED;
     }
 }
 
 static enum exit_code check_selected(struct check *check, const struct paths *paths)
 {
-    check->code = select_same_ids("check", paths);
-    check->entries = tool_alloc(paths->count * sizeof(*check->entries));
+    size_t size = sizeof(*check->found) + paths->count * sizeof(check->found->entries[0]);
+
+    check->found = isolate_shared(size);
+    if (check->found == NULL) {
+        fprintf(stderr, "lastbyte check: no shared memory for %zu cases\n", paths->count);
+        return EXIT_RIG;
+    }
+    check->found->code = select_same_ids("check", paths);
     check->entry_count = paths->count;
     for (size_t i = 0; i < paths->count; i++) {
-        check->entries[i].path = paths->items[i];
+        check->found->entries[i].path = paths->items[i];
     }
-    if (lb_runner_new(&check->runner) != LB_OK) {
-        fprintf(stderr, "lastbyte check: no runner could be made\n");
-        check->code = EXIT_RIG;
-    } else {
-        select_case_init(&check->c);
-        check_run(check);
-        lb_case_deinit(&check->c);
-        lb_runner_free(&check->runner);
-    }
-    free(check->entries);
-    return check->code;
+    check_rounds(check);
+    enum exit_code code = check->found->code;
+    isolate_release(check->found, size);
+    return code;
 }
 
 enum exit_code command_check(int argc, char **argv)

@@ -6,6 +6,7 @@
 #include "core/assert.h"
 #include "options.h"
 #include "select.h"
+#include "target.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -18,11 +19,28 @@ struct encode {
     const char *folder;
     const char *out; /* NULL: standard output */
     bool is_out_folder;
+    bool is_probed; /* the bytes end with two plain exchanges */
     struct lb_case c;
     struct lb_case projected;
     uint8_t bytes[LB_CODEC_SIZE_MAX];
     size_t size;
 };
+
+/* Adds two plain exchanges, so that a seed ends by finding out whether its pool is still sound. */
+static bool encode_probe(struct encode *encode)
+{
+    size_t size = 0;
+    const char *name = NULL;
+    const uint8_t *probe = lb_idiom(0, &size, &name);
+
+    LB_ASSERT(strcmp(name, "two_exchanges") == 0);
+    if (size > sizeof(encode->bytes) - encode->size) {
+        return false;
+    }
+    memcpy(encode->bytes + encode->size, probe, size);
+    encode->size += size;
+    return true;
+}
 
 /* Loads, projects and encodes one case; a message is printed if one of these cannot be done. */
 static bool encode_case(struct encode *encode, const char *path)
@@ -34,7 +52,8 @@ static bool encode_case(struct encode *encode, const char *path)
     }
     if (lb_codec_project(&encode->c, &encode->projected, &error) == LB_OK &&
         lb_codec_encode(&encode->projected, encode->bytes, sizeof(encode->bytes), &encode->size,
-                        &error) == LB_OK) {
+                        &error) == LB_OK &&
+        (!encode->is_probed || encode_probe(encode))) {
         return true;
     }
     if (error.place > 0) {
@@ -119,6 +138,8 @@ enum exit_code command_encode(int argc, char **argv)
     const struct option_row rows[] = {
         OPTIONS_TEXT('o', "output", "FILE|DIR", &encode.out,
                      "where the bytes go; in a folder, each file has its case's id as name"),
+        OPTIONS_FLAG(0, "probe", &encode.is_probed,
+                     "end with two plain exchanges: is the pool still sound?"),
         OPTIONS_TEXT(0, "cases", "DIR", &encode.folder, "where the cases are"),
         OPTIONS_LAST,
     };
