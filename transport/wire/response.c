@@ -36,6 +36,9 @@ static enum lb_status head_append(struct lbi_head *head, const char *bytes, size
 {
     LB_ASSERT(head->memory != NULL);
     LB_ASSERT(head->size <= head->capacity);
+    if (size == 0) {
+        return LB_OK;
+    }
     if (head->capacity - head->size < size) {
         size_t capacity = head->capacity == 0 ? LBI_HEAD_CAPACITY : head->capacity * 2;
         while (capacity - head->size < size) {
@@ -63,7 +66,7 @@ static enum lb_status head_append(struct lbi_head *head, const char *bytes, size
  * or NULL when there is no field at `name`. */
 static const char *head_next(const struct lbi_head *head, const char *name, const char **ret_value)
 {
-    if (name == head->bytes + head->size) {
+    if (head->size == 0 || name == head->bytes + head->size) {
         return NULL;
     }
     const char *value = name + strlen(name) + 1;
@@ -185,7 +188,10 @@ static int reader_on_head(llhttp_t *parser)
         parser->flags |= F_SKIPBODY;
     }
     reader->head.code = parser->status_code;
-    reader->may_keep_alive = llhttp_should_keep_alive(parser) != 0 && parser->status_code >= 200;
+    /* llhttp looks for keep-alive alone in HTTP/1.0; close beside it wins (RFC 9112 section 9.3) */
+    reader->may_keep_alive = llhttp_should_keep_alive(parser) != 0 &&
+                             (parser->flags & F_CONNECTION_CLOSE) == 0 &&
+                             parser->status_code >= 200;
     reader->is_head_complete = true;
     return HPE_PAUSED;
 }
