@@ -104,6 +104,7 @@ void lbi_connection_begin(struct lbi_connection *c, struct lb_request *request)
     c->is_write_begun = false;
     c->is_write_done = false;
     c->is_write_failed = false;
+    c->is_write_empty = true;
     c->is_write_awaited = false;
     c->head_deadline_ns = LB_NEVER;
     lbi_reader_begin(&c->reader, request->is_head_method);

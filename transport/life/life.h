@@ -97,6 +97,7 @@ struct lbi_connection {
     bool is_write_begun;
     bool is_write_done;
     bool is_write_failed;
+    bool is_write_empty;           /* not a byte of the head has been written */
     bool is_write_awaited;         /* somebody waits for is_write_done */
     uint64_t head_deadline_ns;     /* STARTED request: until when the head must have come */
     struct lbi_request_head *head; /* what the write worker writes */

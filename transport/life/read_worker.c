@@ -101,12 +101,6 @@ static enum lb_status read_head_bytes(struct lbi_connection *c)
 static void read_deliver(struct lbi_connection *c, struct lbi_work *work)
 {
     struct lb_transport *t = c->transport;
-    if (c->reader.framing == LBI_FRAMING_NONE) {
-        lbi_connection_await_write(c, &c->read_wake);
-        if (c->state != LBI_CONNECTION_BUSY) {
-            return;
-        }
-    }
     struct lb_request *request = c->request;
     lbi_reader_take_head(&c->reader, &request->response.head);
     lbi_request_set_phase(request, LBI_REQUEST_BODY);
@@ -126,6 +120,11 @@ static bool read_head(struct lbi_connection *c)
     enum lb_status status = read_head_bytes(c);
     struct lbi_work work = {NULL, NULL};
     lbi_lock(t, LB_SITE_READ_HEAD);
+    if (c->is_reused || c->reader.framing == LBI_FRAMING_NONE) {
+        /* What came on a used connection is an answer only if the question got through; whatever ends
+         * here must have been asked to the end (R1, R3). A write that got nowhere closes c. */
+        lbi_connection_await_write(c, &c->read_wake);
+    }
     if (c->state == LBI_CONNECTION_BUSY && status == LB_OK) {
         read_deliver(c, &work);
     } else if (c->state == LBI_CONNECTION_BUSY) {

@@ -26,8 +26,17 @@ static enum lb_status write_all(struct lbi_connection *c)
         LB_ASSERT(size > 0);
         LB_ASSERT(size <= c->head->size - written);
         written += size;
+        c->is_write_empty = false;
     }
     return LB_OK;
+}
+
+/* write_is_answered: whether what the server has sent may still be the answer, although the write
+ * failed: it came to somebody who had asked, or is no leftover of an earlier exchange (F6). */
+static bool write_is_answered(const struct lbi_connection *c)
+{
+    bool is_stale = c->is_reused && c->is_write_empty;
+    return !is_stale && (c->is_answered || c->socket->ops->is_pending(c->socket));
 }
 
 /* write_report: the write has ended; starts the clock for the response's head (B3). */
@@ -40,8 +49,7 @@ static void write_report(struct lbi_connection *c, enum lb_status status, struct
     if (c->state != LBI_CONNECTION_BUSY) {
         return;
     }
-    bool has_answer = c->is_answered || c->socket->ops->is_pending(c->socket);
-    if (c->is_write_failed && !has_answer) {
+    if (c->is_write_failed && !write_is_answered(c)) {
         lbi_connection_close(c, LB_RESET, true, work);
         return;
     }

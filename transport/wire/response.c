@@ -1,14 +1,10 @@
 /*
  * The response reader.
  *
- * llhttp walks the bytes; this file decides. It stops llhttp at two places, by pausing it: at the end
- * of a head, so that no body byte is looked at before somebody asks for it, and at the end of the
- * message, so that not one byte beyond it is taken. What stays behind in the caller's buffer is the
- * leftover that rule R2 is about.
- *
- * Body bytes are bounded by feeding llhttp never more input than there is room for output: decoding
- * only shrinks. When the room is used up inside a chunked body, reading goes on through the framing
- * alone (is_full), so that an end that has already arrived is reported with the last bytes.
+ * llhttp walks the head; this file decides. It pauses llhttp at the end of the head, so that no byte
+ * of the body is looked at before somebody asks for it, and then reads the body itself: llhttp 8.1
+ * refuses chunk extensions that RFC 9112 section 7.1.1 has a client ignore ("5;a=1;b=2"). Not one byte
+ * beyond the message is taken: what stays in the caller's buffer is the leftover of rule R2.
  *
  * RFC 9112: 2 (message), 6.1, 6.3 (framing), 7.1 (chunked), 8 (incomplete), 9.3 (persistence).
  */
@@ -168,6 +164,7 @@ static bool reader_frame(struct lbi_reader *reader)
     }
     if ((parser->flags & F_CONTENT_LENGTH) != 0) {
         reader->framing = parser->content_length == 0 ? LBI_FRAMING_NONE : LBI_FRAMING_LENGTH;
+        reader->length_left = parser->content_length;
         return parser->content_length <= INT64_MAX; /* what no file holds is an overflow */
     }
     reader->framing = LBI_FRAMING_UNTIL_CLOSE;
@@ -185,7 +182,7 @@ static int reader_on_head(llhttp_t *parser)
         return reader_fail(reader, LB_PROTOCOL);
     }
     if (reader->framing == LBI_FRAMING_NONE) {
-        parser->flags |= F_SKIPBODY;
+        parser->flags |= F_SKIPBODY; /* or llhttp takes a missing length for a body until close */
     }
     reader->head.code = parser->status_code;
     /* llhttp looks for keep-alive alone in HTTP/1.0; close beside it wins (RFC 9112 section 9.3) */
@@ -196,47 +193,12 @@ static int reader_on_head(llhttp_t *parser)
     return HPE_PAUSED;
 }
 
-static int reader_on_body(llhttp_t *parser, const char *at, size_t size)
-{
-    struct lbi_reader *reader = reader_of(parser);
-    LB_ASSERT(reader->out != NULL);
-    LB_ASSERT(size <= reader->out_size - reader->out_used);
-    memcpy(reader->out + reader->out_used, at, size);
-    reader->out_used += size;
-    return 0;
-}
-
-static int reader_on_chunk(llhttp_t *parser)
-{
-    struct lbi_reader *reader = reader_of(parser);
-    reader->is_in_chunk = parser->content_length > 0;
-    return reader->is_in_chunk && reader->is_full ? HPE_PAUSED : 0;
-}
-
-static int reader_on_chunk_end(llhttp_t *parser)
-{
-    reader_of(parser)->is_in_chunk = false;
-    return 0;
-}
-
-static int reader_on_end(llhttp_t *parser)
-{
-    struct lbi_reader *reader = reader_of(parser);
-    LB_ASSERT(!reader->is_complete);
-    reader->is_complete = true;
-    return HPE_PAUSED;
-}
-
 static const llhttp_settings_t reader_settings = {
     .on_header_field = reader_store,
     .on_header_value = reader_store,
     .on_header_field_complete = reader_store_end,
     .on_header_value_complete = reader_store_end,
     .on_headers_complete = reader_on_head,
-    .on_body = reader_on_body,
-    .on_chunk_header = reader_on_chunk,
-    .on_chunk_complete = reader_on_chunk_end,
-    .on_message_complete = reader_on_end,
 };
 
 /* reader_restart: a fresh parser, for the next response or after an interim one. */
@@ -270,8 +232,7 @@ void lbi_reader_begin(struct lbi_reader *reader, bool is_head_request)
     reader->is_head_request = is_head_request;
     reader->is_complete = false;
     reader->may_keep_alive = false;
-    reader->is_in_chunk = false;
-    reader->is_full = false;
+    memset(&reader->chunked, 0, sizeof(reader->chunked));
     reader->failure = LB_OK;
     reader->head_size = 0;
     reader->body_size = 0;
@@ -344,55 +305,62 @@ void lbi_reader_take_head(struct lbi_reader *reader, struct lbi_head *ret_head)
     reader->head.capacity = 0;
 }
 
-/* reader_room: how many input bytes may be fed without running out of room; 0: none. */
-static size_t reader_room(struct lbi_reader *reader, size_t size)
+/* reader_copy: body bytes that need no decoding, at most `limit` of them. Returns how many. */
+static size_t reader_copy(const char *bytes, size_t size, char *out, size_t out_size,
+                          uint64_t limit)
 {
-    size_t room = reader->out_size - reader->out_used;
-    reader->is_full = room == 0;
-    if (room > 0) {
-        return size < room ? size : room;
+    size_t run = size < out_size ? size : out_size;
+    run = limit < run ? (size_t)limit : run;
+    memcpy(out, bytes, run);
+    return run;
+}
+
+/* reader_decode: one piece of the body, by its framing. */
+static enum lb_status reader_decode(struct lbi_reader *reader, const char *bytes, size_t size,
+                                    size_t *ret_used, char *out, size_t out_size, size_t *ret_size)
+{
+    switch (reader->framing) {
+    case LBI_FRAMING_LENGTH:
+        LB_ASSERT(reader->length_left > 0);
+        *ret_used = *ret_size = reader_copy(bytes, size, out, out_size, reader->length_left);
+        reader->length_left -= *ret_size;
+        return reader->length_left == 0 ? LB_END : LB_OK;
+    case LBI_FRAMING_CHUNKED:
+        return lbi_chunked_decode(&reader->chunked, bytes, size, ret_used, out, out_size, ret_size);
+    case LBI_FRAMING_UNTIL_CLOSE:
+        *ret_used = *ret_size = reader_copy(bytes, size, out, out_size, UINT64_MAX);
+        return LB_OK;
+    case LBI_FRAMING_NONE:
+        break;
     }
-    bool is_between_chunks = reader->framing == LBI_FRAMING_CHUNKED &&
-                             (!reader->is_in_chunk || reader->parser.content_length == 0);
-    return is_between_chunks ? size : 0;
+    LB_UNREACHABLE("a body without framing");
 }
 
 enum lb_status lbi_reader_feed_body(struct lbi_reader *reader, const char *bytes, size_t size,
                                     size_t *ret_used, char *out, size_t out_size, size_t *ret_size)
 {
     LB_ASSERT(reader->is_head_complete);
-    LB_ASSERT(reader->framing != LBI_FRAMING_NONE);
+    LB_ASSERT(!reader->is_complete);
     LB_ASSERT(out_size > 0);
-    reader->out = out;
-    reader->out_size = out_size;
-    reader->out_used = 0;
-    size_t used = 0;
-    enum lb_status status = reader->failure;
-    while (status == LB_OK && used < size && !reader->is_complete) {
-        size_t fed = reader_room(reader, size - used);
-        if (fed == 0) {
-            break;
-        }
-        size_t taken = 0;
-        status = reader_execute(reader, bytes + used, fed, &taken);
-        used += taken;
+    *ret_used = 0;
+    *ret_size = 0;
+    if (reader->failure != LB_OK) {
+        return reader->failure;
     }
-    reader->out = NULL;
-    reader->body_size += reader->out_used;
-    reader->overhead_size += used - reader->out_used;
-    *ret_used = used;
-    *ret_size = reader->out_used;
-    if (status != LB_OK) {
-        return status;
+    enum lb_status status = reader_decode(reader, bytes, size, ret_used, out, out_size, ret_size);
+    LB_ASSERT(*ret_used <= size);
+    LB_ASSERT(*ret_size <= out_size);
+    reader->body_size += *ret_size;
+    reader->overhead_size += *ret_used - *ret_size;
+    if (status == LB_END) {
+        reader->is_complete = true;
+    } else if (status != LB_OK) {
+        reader->failure = status;
+    } else if (reader->overhead_size >
+               reader->body_size * LBI_OVERHEAD_PER_BYTE + reader->head_size_max) {
+        reader->failure = LB_LIMIT;
     }
-    if (reader->is_complete) {
-        return LB_END;
-    }
-    uint64_t overhead_max = reader->body_size * LBI_OVERHEAD_PER_BYTE + reader->head_size_max;
-    if (reader->overhead_size > overhead_max) {
-        return reader->failure = LB_LIMIT;
-    }
-    return LB_OK;
+    return reader->failure != LB_OK ? reader->failure : status;
 }
 
 enum lb_status lbi_reader_finish(struct lbi_reader *reader)

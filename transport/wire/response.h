@@ -1,5 +1,5 @@
 /*
- * Bytes to response: the head and the body's framing, over llhttp. Knows no socket and no lock.
+ * Bytes to response: the head over llhttp, then the body's framing. Knows no socket and no lock.
  *
  * A reader is begun for each exchange, fed the head (interim responses included) until it is
  * complete, then asked for the body's bytes until the framing says that the message has ended.
@@ -15,6 +15,7 @@
 
 #include "lastbyte/memory.h"
 #include "lastbyte/status.h"
+#include "wire/chunked.h"
 
 /* How a body's end is found (RFC 9112 section 6.3). */
 enum lbi_framing {
@@ -47,16 +48,13 @@ struct lbi_reader {
     bool is_head_complete;  /* of the final response */
     bool is_complete;       /* the whole message has been read */
     bool may_keep_alive;    /* the response does not forbid reuse (RFC 9112 section 9.3) */
-    bool is_in_chunk;       /* inside a chunk whose size line has been read */
-    bool is_full;           /* no room left in `out` during this call */
     enum lb_status failure; /* LB_OK, or why the message is no good; sticky */
     uint32_t head_size_max;
-    uint32_t head_size;     /* bytes of heads seen in this exchange, interim ones included */
-    uint64_t body_size;     /* bytes of body given out */
-    uint64_t overhead_size; /* bytes of framing between them */
-    char *out;              /* where the running call stores body bytes */
-    size_t out_size;
-    size_t out_used;
+    uint32_t head_size;         /* bytes of heads seen in this exchange, interim ones included */
+    uint64_t body_size;         /* bytes of body given out */
+    uint64_t overhead_size;     /* bytes of framing between them */
+    uint64_t length_left;       /* LENGTH: bytes of the body still to come */
+    struct lbi_chunked chunked; /* CHUNKED: where in the coding it stands */
 };
 
 /* lbi_reader_init: before the first begin. Keeps memory until deinit. */
