@@ -145,7 +145,7 @@ const char *lb_verb_word(enum lb_verb verb)
 
 char lb_fill_byte(uint64_t offset)
 {
-    /* The top six bits of a multiplicative hash: a shift by any distance below 2^58 shows. */
+    /* The top six bits of a mixed offset: no short period, so that a shift by any distance shows. */
     static const char alphabet[] =
         "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+-";
     _Static_assert(sizeof(alphabet) == 64 + 1, "six bits pick a character");

@@ -252,6 +252,7 @@ static void test_case_equality_sees_every_change(void **state)
         {"host c", "host d"},
         {"conn 4", "conn 5"},
         {"or close or reset", "or close"},
+        {"or close or reset", "or reset"},
         {"GET /p?q=1", "HEAD /p?q=1"},
         {"/p?q=1", "/p?q=2"},
         {"folded", "unfold"},
