@@ -108,7 +108,12 @@ static bool name_is(const uint8_t *name, size_t size, const char *wanted)
 static void length_read(struct fields *fields, const uint8_t *value, size_t size)
 {
     uint64_t length = 0;
-    bool is_bad = size == 0 || size > 19;
+    bool is_bad = size == 0;
+    while (size > 1 && value[0] == '0') {
+        value++;
+        size--;
+    }
+    is_bad = is_bad || size > 19;
     for (size_t i = 0; i < size && !is_bad; i++) {
         is_bad = !is_digit(value[i]);
         length = length * 10 + (uint64_t)(value[i] - '0');
@@ -168,6 +173,9 @@ static enum part field_read(struct fields *fields, const uint8_t *line, size_t s
         }
     }
     if (name_is(line, colon, "content-length")) {
+        if (last < size && memchr(line + last, '\t', size - last) != NULL) {
+            return PART_UNKNOWN; /* parsers differ on a tab behind a number */
+        }
         length_read(fields, line + first, last - first);
     } else if (name_is(line, colon, "transfer-encoding")) {
         fields->coding_count++;

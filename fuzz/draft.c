@@ -102,15 +102,55 @@ static enum lbi_script_state state_after(enum lbi_script_state state, enum lb_ve
     return verb == LB_VERB_HALF_CLOSE ? LBI_SCRIPT_HALF : state;
 }
 
+static bool is_head_line(const struct lb_line *line, bool is_empty)
+{
+    return line->verb == LB_VERB_HEAD_LINE && (line->bytes.size == 0) == is_empty;
+}
+
+bool lbi_head_end_is_implied(const struct lb_lines *script, uint32_t at)
+{
+    LB_ASSERT(at < script->count);
+    if (at == 0 || at + 1 == script->count) {
+        return false;
+    }
+    const struct lb_line *lines = script->lines;
+    enum lb_verb next = lines[at + 1].verb;
+    return is_head_line(&lines[at - 1], false) && is_head_line(&lines[at], true) &&
+           (next == LB_VERB_WANT || next == LB_VERB_SERVE);
+}
+
+/* head_end: ends a head that the script has left open. */
+static void head_end(struct lb_case *c, struct lbi_draft_lines *lines)
+{
+    uint32_t count = lines->lines.count;
+    if (count > 0 && is_head_line(&lines->lines.lines[count - 1], false)) {
+        struct lb_line line = lbi_draft_line(LB_VERB_HEAD_LINE);
+        line.bytes = text_static("");
+        *lines_add(c, lines) = line;
+    }
+}
+
+/* lines_forget_want: takes back a request that is wanted and not answered before the next one is. */
+static void lines_forget_want(struct lbi_draft_lines *lines)
+{
+    uint32_t count = lines->lines.count;
+    if (count > 0 && lines->lines.lines[count - 1].verb == LB_VERB_WANT) {
+        lines->lines.count--;
+    }
+}
+
 void lbi_draft_serve(struct lbi_draft *draft, uint32_t host, uint32_t conn,
                      const struct lb_line *line)
 {
     LB_ASSERT(line->verb < LB_VERB_SERVE);
     LB_ASSERT(lbi_draft_may_serve(draft, host, conn, line->verb));
     struct lbi_draft_script *script = &draft->scripts[host][conn];
+    if (line->verb == LB_VERB_WANT) {
+        head_end(draft->c, &script->lines);
+        lines_forget_want(&script->lines);
+    }
     *lines_add(draft->c, &script->lines) = *line;
     script->state = state_after(script->state, line->verb);
-    draft->hosts_used |= UINT32_C(1) << host;
 }
 
 void lbi_draft_ask(struct lbi_draft *draft, const struct lb_line *line)
@@ -151,9 +191,27 @@ void lbi_draft_depart(struct lbi_draft *draft, const struct lb_sim_departure *de
 static struct lb_lines script_finish(struct lb_case *c, struct lbi_draft_script *script)
 {
     if (script->state == LBI_SCRIPT_OPEN) {
+        head_end(c, &script->lines);
         *lines_add(c, &script->lines) = lbi_draft_line(LB_VERB_SERVE);
     }
     return script->lines.lines;
+}
+
+/* scripts_trim: no script that goes on with `serve` ends with a request that it does not answer;
+ * the hosts that have a script are used. */
+static void scripts_trim(struct lbi_draft *draft)
+{
+    for (uint32_t host = 0; host < LBI_HOSTS; host++) {
+        for (uint32_t conn = 0; conn < LBI_CONNS; conn++) {
+            struct lbi_draft_script *script = &draft->scripts[host][conn];
+            if (script->state == LBI_SCRIPT_OPEN) {
+                lines_forget_want(&script->lines);
+            }
+            if (script->lines.lines.count > 0) {
+                draft->hosts_used |= UINT32_C(1) << host;
+            }
+        }
+    }
 }
 
 /* host_finish: a host of the case: its scripts, `conn *` at last. */
@@ -194,6 +252,7 @@ void lbi_draft_finish(struct lbi_draft *draft)
     struct lb_case *c = draft->c;
     int32_t places[LBI_HOSTS];
     _Static_assert(LBI_HOSTS <= LB_CASE_HOSTS_MAX, "a case holds all hosts");
+    scripts_trim(draft);
     for (uint32_t i = 0; i < LBI_HOSTS; i++) {
         places[i] = (int32_t)c->host_count;
         if ((draft->hosts_used >> i & 1) != 0) {

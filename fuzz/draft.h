@@ -47,6 +47,14 @@ bool lbi_draft_may_serve(const struct lbi_draft *draft, uint32_t host, uint32_t 
 void lbi_draft_serve(struct lbi_draft *draft, uint32_t host, uint32_t conn,
                      const struct lb_line *line);
 
+/*
+ * lbi_head_end_is_implied: whether line `at` of a finished script is an empty head line that bytes do
+ * not say: one that ends a head before the next request is read or answered. A server that waits for
+ * a request in the middle of its answer only stands still, so no bytes say that. (A head is left
+ * open by whatever else follows it: the end of the connection, a stall, `want close`.)
+ */
+bool lbi_head_end_is_implied(const struct lb_lines *script, uint32_t at);
+
 /* lbi_draft_ask: appends a client line; a get or head makes the next request, of which there
  * must be less than LBI_REQUESTS_MAX. */
 void lbi_draft_ask(struct lbi_draft *draft, const struct lb_line *line);

@@ -15,6 +15,7 @@
 #include <string.h>
 
 #include "core/assert.h"
+#include "draft.h"
 #include "operations.h"
 
 struct encoder {
@@ -368,6 +369,8 @@ static void encode_script(struct encoder *encoder, const struct lb_lines *script
             put_size(encoder, size, line->place);
             encoder_end(encoder);
             i += matched;
+        } else if (lbi_head_end_is_implied(script, i)) {
+            i++;
         } else {
             encode_line(encoder, line);
             i++;

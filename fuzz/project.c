@@ -113,6 +113,16 @@ static void project_server_line(struct projection *projection, uint32_t host, ui
     }
 }
 
+/* project_silence: a server that has taken a request and has nothing more to do says nothing. */
+static void project_silence(struct projection *projection, uint32_t host, uint32_t conn)
+{
+    const struct lb_line stall = lbi_draft_line(LB_VERB_STALL);
+    if (!projection->is_refused &&
+        lbi_draft_may_serve(&projection->draft, host, conn, LB_VERB_STALL)) {
+        lbi_draft_serve(&projection->draft, host, conn, &stall);
+    }
+}
+
 /* script_is_bare: whether a script does nothing but serve. */
 static bool script_is_bare(const struct lb_lines *script)
 {
@@ -136,6 +146,9 @@ static void project_conn(struct projection *projection, uint32_t host,
         const struct lb_line *line = &conn->script.lines[i];
         if (line->verb != LB_VERB_SERVE) {
             project_server_line(projection, host, index, line);
+            if (line->verb == LB_VERB_WANT && i + 1 == conn->script.count) {
+                project_silence(projection, host, index);
+            }
         } else if (projection->draft.scripts[host][index].state != LBI_SCRIPT_OPEN) {
             refuse(projection, line->place, "a line after the end of its connection");
         }

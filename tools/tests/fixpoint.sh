@@ -4,6 +4,7 @@ set -euo pipefail
 . "$(dirname "$0")/lib.sh"
 need_cases
 
+expect 0 "$lastbyte" format --cases "$cases" --check
 cp -r "$cases" "$scratch/cases"
 expect 0 "$lastbyte" format --cases "$scratch/cases" --in-place
 expect 0 "$lastbyte" format --cases "$scratch/cases" --check
