@@ -8,9 +8,6 @@
 #ifndef LASTBYTE_CORE_ASSERT_H
 #define LASTBYTE_CORE_ASSERT_H
 
-#include <stddef.h>
-#include <stdint.h>
-
 #ifdef __cplusplus
 extern "C" {
 #endif
@@ -44,28 +41,6 @@ __attribute__((noreturn, cold)) void lb_assert_fail(const char *file, int line,
 #else
 #define LB_STATIC_ASSERT(x, text) _Static_assert(x, text)
 #endif
-
-/* One LB_SEEN in the program. */
-struct lb_mark {
-    const char *text;
-    const char *file;
-    int32_t line;
-    uint32_t count; /* how often it was reached; stays at its maximum */
-};
-
-/* LB_SEEN("mark"): counts that this place was reached. Costs one increment. */
-#define LB_SEEN(text)                                                                              \
-    do {                                                                                           \
-        static struct lb_mark lb_mark_here                                                         \
-            __attribute__((section("lb_marks"), used)) = {text, __FILE__, __LINE__, 0};            \
-        lb_mark_here.count += lb_mark_here.count != UINT32_MAX;                                    \
-    } while (0)
-
-/*
- * lb_marks: the marks of the program (of the library, if it is a shared one), in link order.
- * Returns a static array of *ret_count marks; NULL and 0 if there are none.
- */
-const struct lb_mark *lb_marks(size_t *ret_count);
 
 #ifdef __cplusplus
 }

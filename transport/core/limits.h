@@ -9,8 +9,7 @@
 #define LBI_HOST_MAX 255u      /* bytes of a host's name (RFC 1035 section 2.3.4) */
 #define LBI_TARGET_MAX 8192u   /* bytes of a request target (RFC 9110 section 4.1: 8000) */
 #define LBI_OVERHEAD_PER_BYTE                                                                      \
-    16u                          /* framing bytes a chunked body may spend on each of its bytes,
+    16u /* framing bytes a chunked body may spend on each of its bytes,
                                         beyond head_size_max */
-#define LBI_PROFILE_ROWS_MAX 64u /* groups of a profile */
 
 #endif

@@ -135,6 +135,9 @@ struct lb_net_log {
     size_t unread_size;   /* bytes sent and not yet read by the client */
 };
 
+/* lb_net_sequence: the sequence that the next record of the run will have. */
+uint32_t lb_net_sequence(const struct lb_net *net);
+
 size_t lb_net_log_count(const struct lb_net *net);
 void lb_net_log(const struct lb_net *net, size_t index, struct lb_net_log *ret_log);
 

@@ -100,6 +100,12 @@ void lbi_net_record(struct lb_net_conn *conn, enum lb_net_record_kind kind, uint
     lb_sim_note(net->sim, conn->name, record_word(kind), value);
 }
 
+uint32_t lb_net_sequence(const struct lb_net *net)
+{
+    LB_ASSERT(net != NULL);
+    return net->sequence;
+}
+
 size_t lb_net_log_count(const struct lb_net *net)
 {
     LB_ASSERT(net->conn_count <= LB_NET_CONNS_MAX);

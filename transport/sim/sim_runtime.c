@@ -128,7 +128,6 @@ static void mutex_give(struct lb_sim *sim, struct sim_mutex *mutex)
     LB_ASSERT(mutex->owner == runtime_self(sim));
     mutex->owner = NULL;
     if (mutex->waiters.first != NULL) {
-        LB_SEEN("sim: a lock was contended");
         lb_sim_wake(sim, &mutex->waiters);
     }
 }

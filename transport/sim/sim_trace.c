@@ -11,7 +11,8 @@
 
 /* The hash with the bytes of a string, 8 at a time, and an end mark. Not sanitized: it is passed
  * for every event, and reads nothing that its caller has not read. */
-__attribute__((no_sanitize_address)) static uint64_t trace_mix_string(uint64_t hash, const char *string)
+__attribute__((no_sanitize_address)) static uint64_t trace_mix_string(uint64_t hash,
+                                                                      const char *string)
 {
     uint64_t word = 1; /* leading zero bytes count, too */
     for (const char *at = string; *at != '\0'; at += 1) {

@@ -2,12 +2,12 @@
  * The chunked decoder: one state per place in the grammar, one byte at a time through the framing and
  * whole runs through the data.
  *
- *   SIZE -> DIGITS -> [EXTENSION] -> SIZE_LF -+-> DATA -> DATA_CR -> DATA_LF -> SIZE
- *                                             |
- *                              (size 0)       +-> TRAILER -> LAST_LF -> ENDED
- *                                                  |    ^
- *                                                  v    |
- *                                   TRAILER_NAME -> TRAILER_VALUE -> TRAILER_LF
+ *   SIZE -> DIGITS [-> BLANK] [-> EXTENSION] -> SIZE_LF -+-> DATA -> DATA_CR -> DATA_LF -> SIZE
+ *                                                        |
+ *                                          (size 0)      +-> TRAILER -> LAST_LF -> ENDED
+ *                                                             |    ^
+ *                                                             v    |
+ *                                              TRAILER_NAME -> TRAILER_VALUE -> TRAILER_LF
  */
 #include "wire/chunked.h"
 
@@ -15,6 +15,7 @@
 #include <string.h>
 
 #include "core/assert.h"
+#include "wire/token.h"
 
 /* digit_value: of a hexadecimal digit, or -1. */
 static int digit_value(char byte)
@@ -26,19 +27,19 @@ static int digit_value(char byte)
     return lower >= 'a' && lower <= 'f' ? lower - 'a' + 10 : -1;
 }
 
-/* is_token: a character of a field's name (RFC 9110 section 5.6.2). */
-static bool is_token(char byte)
-{
-    char lower = (char)(byte | 0x20);
-    bool is_letter = lower >= 'a' && lower <= 'z';
-    bool is_digit = byte >= '0' && byte <= '9';
-    return is_letter || is_digit || (byte != '\0' && strchr("!#$%&'*+-.^_`|~", byte) != NULL);
-}
-
 /* is_text: what may stand in an extension or a field's value: no control but HTAB. */
 static bool is_text(char byte)
 {
     return byte == '\t' || ((unsigned char)byte >= ' ' && byte != 0x7f);
+}
+
+/* blank_step: a byte behind the size: blanks, then the extensions or the line's end. */
+static bool blank_step(struct lbi_chunked *chunked, char byte)
+{
+    chunked->state = byte == '\r'  ? LBI_CHUNKED_SIZE_LF
+                     : byte == ';' ? LBI_CHUNKED_EXTENSION
+                                   : LBI_CHUNKED_BLANK;
+    return byte == '\r' || byte == ';' || byte == ' ' || byte == '\t';
 }
 
 /* size_step: a byte behind a digit of the size. */
@@ -52,8 +53,7 @@ static bool size_step(struct lbi_chunked *chunked, char byte)
         chunked->left = chunked->left * 16 + (uint64_t)value;
         return true;
     }
-    chunked->state = byte == '\r' ? LBI_CHUNKED_SIZE_LF : LBI_CHUNKED_EXTENSION;
-    return byte == '\r' || byte == ';' || byte == ' ' || byte == '\t';
+    return blank_step(chunked, byte);
 }
 
 /* line_step: a byte of a line's rest; its CR leads to `next`. */
@@ -79,7 +79,7 @@ static bool trailer_step(struct lbi_chunked *chunked, char byte)
         return true;
     }
     chunked->state = LBI_CHUNKED_TRAILER_NAME;
-    return is_token(byte);
+    return lbi_is_token(byte);
 }
 
 /* expect_step: exactly one byte may stand here. */
@@ -100,6 +100,8 @@ static bool chunked_step(struct lbi_chunked *chunked, char byte)
         return digit_value(byte) >= 0 && size_step(chunked, byte);
     case LBI_CHUNKED_DIGITS:
         return size_step(chunked, byte);
+    case LBI_CHUNKED_BLANK:
+        return blank_step(chunked, byte);
     case LBI_CHUNKED_EXTENSION:
         return line_step(chunked, byte, LBI_CHUNKED_SIZE_LF);
     case LBI_CHUNKED_SIZE_LF:

@@ -17,7 +17,8 @@
 enum lbi_chunked_state {
     LBI_CHUNKED_SIZE,      /* at the first digit of a size */
     LBI_CHUNKED_DIGITS,    /* behind a digit */
-    LBI_CHUNKED_EXTENSION, /* behind the size, before CR */
+    LBI_CHUNKED_BLANK,     /* behind blanks after the size, before ';' or CR */
+    LBI_CHUNKED_EXTENSION, /* behind ';', before CR */
     LBI_CHUNKED_SIZE_LF,   /* the size line's LF */
     LBI_CHUNKED_DATA,      /* `left` bytes of data */
     LBI_CHUNKED_DATA_CR,   /* the CRLF behind the data */

@@ -15,6 +15,7 @@
 
 #include "core/assert.h"
 #include "core/limits.h"
+#include "wire/token.h"
 
 void lbi_head_deinit(struct lbi_head *head)
 {
@@ -71,19 +72,25 @@ static const char *head_next(const struct lbi_head *head, const char *name, cons
     return value + strlen(value) + 1;
 }
 
+/* head_find: the value of the next field `name` from *at on, and NULL behind the last; *at moves on. */
+static const char *head_find(const struct lbi_head *head, const char *name, const char **at)
+{
+    const char *value = NULL;
+    while (*at != NULL) {
+        const char *found = *at;
+        *at = head_next(head, found, &value);
+        if (*at != NULL && strcasecmp(found, name) == 0) {
+            return value;
+        }
+    }
+    return NULL;
+}
+
 const char *lbi_head_find(const struct lbi_head *head, const char *name)
 {
     LB_ASSERT(name != NULL);
-    const char *value = NULL;
     const char *at = head->bytes;
-    while (at != NULL) {
-        const char *next = head_next(head, at, &value);
-        if (next != NULL && strcasecmp(at, name) == 0) {
-            return value;
-        }
-        at = next;
-    }
-    return NULL;
+    return head_find(head, name, &at);
 }
 
 /* reader_of: the reader that a callback of llhttp belongs to. */
@@ -103,13 +110,11 @@ static int reader_fail(struct lbi_reader *reader, enum lb_status status)
     return HPE_USER;
 }
 
-/* reader_store: one piece of a field's name or value. Trailers are read over, not stored. */
+/* reader_store: one piece of a field's name or value. */
 static int reader_store(llhttp_t *parser, const char *at, size_t size)
 {
     struct lbi_reader *reader = reader_of(parser);
-    if (reader->is_head_complete) {
-        return 0;
-    }
+    LB_ASSERT(!reader->is_head_complete);
     if (memchr(at, '\0', size) != NULL) {
         return reader_fail(reader, LB_PROTOCOL);
     }
@@ -117,32 +122,47 @@ static int reader_store(llhttp_t *parser, const char *at, size_t size)
     return status == LB_OK ? 0 : reader_fail(reader, status);
 }
 
-static int reader_store_end(llhttp_t *parser)
+/* reader_store_end: the end of a name or value. */
+static int reader_store_end(struct lbi_reader *reader)
 {
-    struct lbi_reader *reader = reader_of(parser);
-    if (reader->is_head_complete) {
-        return 0;
-    }
     enum lb_status status = head_append(&reader->head, "", 1);
     return status == LB_OK ? 0 : reader_fail(reader, status);
+}
+
+/* reader_name_end: a name is a token; what llhttp takes beside that ("Content-Length : 5") would be
+ * another field than the peer means (RFC 9112 section 5.1). */
+static int reader_name_end(llhttp_t *parser)
+{
+    struct lbi_reader *reader = reader_of(parser);
+    const struct lbi_head *head = &reader->head;
+    size_t at = head->size;
+    while (at > 0 && head->bytes[at - 1] != '\0') {
+        at--;
+        if (!lbi_is_token(head->bytes[at])) {
+            return reader_fail(reader, LB_PROTOCOL);
+        }
+    }
+    return at == head->size ? reader_fail(reader, LB_PROTOCOL) : reader_store_end(reader);
+}
+
+/* reader_value_end: white space behind a value is not part of it (RFC 9112 section 5.1). */
+static int reader_value_end(llhttp_t *parser)
+{
+    struct lbi_head *head = &reader_of(parser)->head;
+    while (head->size > 0 &&
+           (head->bytes[head->size - 1] == ' ' || head->bytes[head->size - 1] == '\t')) {
+        head->size--;
+    }
+    return reader_store_end(reader_of(parser));
 }
 
 /* reader_has_chunked: whether the only transfer coding is chunked, given that there is one. */
 static bool reader_has_chunked(const struct lbi_reader *reader)
 {
-    const char *value = NULL;
-    const char *name = reader->head.bytes;
-    uint32_t count = 0;
-    bool is_chunked = false;
-    while (name != NULL) {
-        const char *next = head_next(&reader->head, name, &value);
-        if (next != NULL && strcasecmp(name, "transfer-encoding") == 0) {
-            count++;
-            is_chunked = strcasecmp(value, "chunked") == 0;
-        }
-        name = next;
-    }
-    return count == 1 && is_chunked;
+    const char *at = reader->head.bytes;
+    const char *first = head_find(&reader->head, "transfer-encoding", &at);
+    const char *second = head_find(&reader->head, "transfer-encoding", &at);
+    return first != NULL && strcasecmp(first, "chunked") == 0 && second == NULL;
 }
 
 /* reader_frame: decides the body's framing when the head is complete; false: it is faulty. */
@@ -160,7 +180,7 @@ static bool reader_frame(struct lbi_reader *reader)
     }
     if (is_coded) {
         reader->framing = LBI_FRAMING_CHUNKED;
-        return (parser->flags & F_CHUNKED) != 0 && reader_has_chunked(reader);
+        return reader_has_chunked(reader);
     }
     if ((parser->flags & F_CONTENT_LENGTH) != 0) {
         reader->framing = parser->content_length == 0 ? LBI_FRAMING_NONE : LBI_FRAMING_LENGTH;
@@ -171,24 +191,53 @@ static bool reader_frame(struct lbi_reader *reader)
     return true;
 }
 
+/* value_has: whether a comma-separated list has a member, in any case. */
+static bool value_has(const char *value, const char *member)
+{
+    const char *at = value + strspn(value, ", \t");
+    while (*at != '\0') {
+        size_t run = strcspn(at, ",");
+        size_t size = run;
+        while (at[size - 1] == ' ' || at[size - 1] == '\t') {
+            size--;
+        }
+        if (size == strlen(member) && strncasecmp(at, member, size) == 0) {
+            return true;
+        }
+        at += run;
+        at += strspn(at, ", \t");
+    }
+    return false;
+}
+
+/* reader_is_persistent: RFC 9112 section 9.3. Not llhttp's word: it misses a close in front of a tab,
+ * or beside a keep-alive in HTTP/1.0. */
+static bool reader_is_persistent(const struct lbi_reader *reader)
+{
+    const char *at = reader->head.bytes;
+    const char *value = NULL;
+    bool has_close = false;
+    bool has_keep_alive = false;
+    while ((value = head_find(&reader->head, "connection", &at)) != NULL) {
+        has_close = has_close || value_has(value, "close");
+        has_keep_alive = has_keep_alive || value_has(value, "keep-alive");
+    }
+    return !has_close && (reader->parser.http_minor > 0 || has_keep_alive) &&
+           reader->framing != LBI_FRAMING_UNTIL_CLOSE;
+}
+
 static int reader_on_head(llhttp_t *parser)
 {
     struct lbi_reader *reader = reader_of(parser);
     LB_ASSERT(!reader->is_head_complete);
-    if (parser->http_major != 1) {
-        return reader_fail(reader, LB_PROTOCOL);
+    if (parser->http_major != 1 || parser->status_code < 100) {
+        return reader_fail(reader, LB_PROTOCOL); /* llhttp takes two digits for a code, too */
     }
     if (!reader_frame(reader)) {
         return reader_fail(reader, LB_PROTOCOL);
     }
-    if (reader->framing == LBI_FRAMING_NONE) {
-        parser->flags |= F_SKIPBODY; /* or llhttp takes a missing length for a body until close */
-    }
     reader->head.code = parser->status_code;
-    /* llhttp looks for keep-alive alone in HTTP/1.0; close beside it wins (RFC 9112 section 9.3) */
-    reader->may_keep_alive = llhttp_should_keep_alive(parser) != 0 &&
-                             (parser->flags & F_CONNECTION_CLOSE) == 0 &&
-                             parser->status_code >= 200;
+    reader->may_keep_alive = reader_is_persistent(reader) && parser->status_code >= 200;
     reader->is_head_complete = true;
     return HPE_PAUSED;
 }
@@ -196,8 +245,8 @@ static int reader_on_head(llhttp_t *parser)
 static const llhttp_settings_t reader_settings = {
     .on_header_field = reader_store,
     .on_header_value = reader_store,
-    .on_header_field_complete = reader_store_end,
-    .on_header_value_complete = reader_store_end,
+    .on_header_field_complete = reader_name_end,
+    .on_header_value_complete = reader_value_end,
     .on_headers_complete = reader_on_head,
 };
 
@@ -271,8 +320,11 @@ enum lb_status lbi_reader_feed_head(struct lbi_reader *reader, const char *bytes
     LB_ASSERT(!reader->is_head_complete);
     size_t used = 0;
     while (used < size) {
+        /* Never far beyond the limit, so that it does not matter how the bytes are cut. */
+        size_t room = (size_t)reader->head_size_max - reader->head_size + 1;
+        size_t fed = size - used < room ? size - used : room;
         size_t taken = 0;
-        enum lb_status status = reader_execute(reader, bytes + used, size - used, &taken);
+        enum lb_status status = reader_execute(reader, bytes + used, fed, &taken);
         used += taken;
         reader->head_size += (uint32_t)taken;
         if (status != LB_OK) {
@@ -284,6 +336,9 @@ enum lb_status lbi_reader_feed_head(struct lbi_reader *reader, const char *bytes
         if (!reader->is_head_complete) {
             LB_ASSERT(used == size);
             break;
+        }
+        if (bytes[used - 1] != '\n') {
+            return reader->failure = LB_PROTOCOL; /* llhttp takes any byte for the last LF */
         }
         uint16_t code = reader->head.code;
         if (code >= 200 || code == 101) {
@@ -336,31 +391,50 @@ static enum lb_status reader_decode(struct lbi_reader *reader, const char *bytes
     LB_UNREACHABLE("a body without framing");
 }
 
+/* reader_allowance: bytes of framing that may still come before the next byte of the body. */
+static uint64_t reader_allowance(const struct lbi_reader *reader)
+{
+    uint64_t overhead_max = reader->body_size * LBI_OVERHEAD_PER_BYTE + reader->head_size_max;
+    LB_ASSERT(reader->overhead_size <= overhead_max);
+    return overhead_max - reader->overhead_size;
+}
+
 enum lb_status lbi_reader_feed_body(struct lbi_reader *reader, const char *bytes, size_t size,
                                     size_t *ret_used, char *out, size_t out_size, size_t *ret_size)
 {
     LB_ASSERT(reader->is_head_complete);
     LB_ASSERT(!reader->is_complete);
     LB_ASSERT(out_size > 0);
-    *ret_used = 0;
-    *ret_size = 0;
-    if (reader->failure != LB_OK) {
-        return reader->failure;
+    size_t used = 0;
+    size_t stored = 0;
+    enum lb_status status = reader->failure;
+    while (status == LB_OK && used < size) {
+        /* Up to the limit, then byte by byte, so that it does not matter how the bytes are cut. */
+        uint64_t allowance = reader_allowance(reader);
+        size_t fed = allowance > 1 ? size - used : 1;
+        fed = allowance > 1 && allowance < fed ? (size_t)allowance : fed;
+        size_t taken = 0;
+        size_t given = 0;
+        status = reader_decode(reader, bytes + used, fed, &taken, out + stored, out_size - stored,
+                               &given);
+        LB_ASSERT(taken <= fed);
+        LB_ASSERT(given <= out_size - stored);
+        used += taken;
+        stored += given;
+        reader->body_size += given;
+        reader->overhead_size += taken - given;
+        if (status == LB_OK && taken == 0) {
+            break; /* no room */
+        }
+        if (status == LB_OK && taken - given > allowance) {
+            status = LB_LIMIT;
+        }
     }
-    enum lb_status status = reader_decode(reader, bytes, size, ret_used, out, out_size, ret_size);
-    LB_ASSERT(*ret_used <= size);
-    LB_ASSERT(*ret_size <= out_size);
-    reader->body_size += *ret_size;
-    reader->overhead_size += *ret_used - *ret_size;
-    if (status == LB_END) {
-        reader->is_complete = true;
-    } else if (status != LB_OK) {
-        reader->failure = status;
-    } else if (reader->overhead_size >
-               reader->body_size * LBI_OVERHEAD_PER_BYTE + reader->head_size_max) {
-        reader->failure = LB_LIMIT;
-    }
-    return reader->failure != LB_OK ? reader->failure : status;
+    *ret_used = used;
+    *ret_size = stored;
+    reader->is_complete = status == LB_END;
+    reader->failure = status == LB_END ? LB_OK : status;
+    return status;
 }
 
 enum lb_status lbi_reader_finish(struct lbi_reader *reader)
