@@ -16,8 +16,8 @@
 
 #define LB_CASE_HOSTS_MAX 8
 #define LB_CASE_REQUESTS_MAX 64
-#define LB_CASE_NAME_MAX 16       /* bytes of a host, request or signal name, the NUL included */
-#define LB_CASE_LINES_MAX 1024    /* lines of one block */
+#define LB_CASE_NAME_MAX 16         /* bytes of a host, request or signal name, the NUL included */
+#define LB_CASE_LINES_MAX 1024      /* lines of one block */
 #define LB_CASE_FILE_MAX (1u << 20) /* bytes of a case file */
 #define LB_CASE_SLICES_MAX 8
 #define LB_CASE_FILL_MAX (1u << 20) /* bytes of one fill */
@@ -39,22 +39,22 @@ struct lb_case_spec {
 /* VERB(enumerator, word, lane). The words of the language. */
 #define LB_VERB_LIST(VERB)                                                                         \
     /* server lane */                                                                              \
-    VERB(WANT, "want", SERVER)             /* method, path (size 0: any request), is_or_* */       \
-    VERB(WANT_END, "want", SERVER)         /* `want close`, `want reset`, both: is_or_* */         \
-    VERB(HEAD_LINE, "|", SERVER)           /* bytes: the line without CRLF */                      \
-    VERB(SEND, "send", SERVER)             /* bytes */                                             \
-    VERB(CHUNK, "chunk", SERVER)           /* bytes */                                             \
-    VERB(CHUNK_FILL, "chunk", SERVER)      /* `chunk fill N`: number */                            \
-    VERB(CHUNK_END, "chunk", SERVER)       /* `chunk end` */                                       \
-    VERB(FILL, "fill", SERVER)             /* number */                                            \
-    VERB(PAUSE, "pause", SERVER)           /* time_ns */                                           \
-    VERB(AWAIT, "await", SERVER)           /* name: a signal */                                    \
+    VERB(WANT, "want", SERVER)        /* method, path (size 0: any request), is_or_* */            \
+    VERB(WANT_END, "want", SERVER)    /* `want close`, `want reset`, both: is_or_* */              \
+    VERB(HEAD_LINE, "|", SERVER)      /* bytes: the line without CRLF */                           \
+    VERB(SEND, "send", SERVER)        /* bytes */                                                  \
+    VERB(CHUNK, "chunk", SERVER)      /* bytes */                                                  \
+    VERB(CHUNK_FILL, "chunk", SERVER) /* `chunk fill N`: number */                                 \
+    VERB(CHUNK_END, "chunk", SERVER)  /* `chunk end` */                                            \
+    VERB(FILL, "fill", SERVER)        /* number */                                                 \
+    VERB(PAUSE, "pause", SERVER)      /* time_ns */                                                \
+    VERB(AWAIT, "await", SERVER)      /* name: a signal */                                         \
     VERB(CLOSE_SERVER, "close", SERVER)                                                            \
     VERB(HALF_CLOSE, "half-close", SERVER)                                                         \
     VERB(RESET, "reset", SERVER)                                                                   \
     VERB(STALL, "stall", SERVER)                                                                   \
-    VERB(REFUSE, "refuse", SERVER)         /* only line of its connection */                       \
-    VERB(SERVE, "serve", SERVER)           /* answer every further request with 200 "ok" */        \
+    VERB(REFUSE, "refuse", SERVER) /* only line of its connection */                               \
+    VERB(SERVE, "serve", SERVER)   /* answer every further request with 200 "ok" */                \
     /* client lane */                                                                              \
     VERB(GET, "get", CLIENT)               /* request, host, path, is_close, time_ns: deadline */  \
     VERB(HEAD, "head", CLIENT)             /* likewise */                                          \
@@ -88,11 +88,11 @@ const char *lb_verb_word(enum lb_verb verb);
 
 /* One item of an outcome, in the order of happening. */
 enum lb_outcome_kind {
-    LB_OUTCOME_CODE,    /* a status code: number */
-    LB_OUTCOME_BYTES,   /* "bytes" */
-    LB_OUTCOME_FILL,    /* fill N: number bytes of the pattern, continuing where the last one ended */
-    LB_OUTCOME_END,     /* end */
-    LB_OUTCOME_OK,      /* ok */
+    LB_OUTCOME_CODE,  /* a status code: number */
+    LB_OUTCOME_BYTES, /* "bytes" */
+    LB_OUTCOME_FILL,  /* fill N: number bytes of the pattern, continuing where the last one ended */
+    LB_OUTCOME_END,   /* end */
+    LB_OUTCOME_OK,    /* ok */
     LB_OUTCOME_PENDING, /* pending */
     LB_OUTCOME_ERROR,   /* error WORD */
 };
@@ -147,25 +147,25 @@ struct lb_comment {
 struct lb_line {
     enum lb_verb verb;
     enum lb_prefix prefix;
-    uint32_t place;         /* line number in its file, from 1; 0: not from a file */
-    bool is_background;     /* `&` */
-    bool is_close;          /* GET, HEAD: option close */
-    bool is_or_close;       /* WANT: `or close`; WANT_END: close is lawful */
-    bool is_or_reset;       /* likewise for reset */
-    int32_t request;        /* index into requests, -1: none */
-    int32_t host;           /* index into hosts, -1: none */
+    uint32_t place;     /* line number in its file, from 1; 0: not from a file */
+    bool is_background; /* `&` */
+    bool is_close;      /* GET, HEAD: option close */
+    bool is_or_close;   /* WANT: `or close`; WANT_END: close is lawful */
+    bool is_or_reset;   /* likewise for reset */
+    int32_t request;    /* index into requests, -1: none */
+    int32_t host;       /* index into hosts, -1: none */
     uint64_t number;
-    uint64_t time_ns;       /* GET, HEAD: deadline as a duration, 0: none */
-    struct lb_text method;  /* WANT */
-    struct lb_text path;    /* GET, HEAD, WANT */
+    uint64_t time_ns;      /* GET, HEAD: deadline as a duration, 0: none */
+    struct lb_text method; /* WANT */
+    struct lb_text path;   /* GET, HEAD, WANT */
     struct lb_text bytes;
     struct lb_text name;
     const struct lb_outcome *outcomes; /* alternatives; none: whatever happens is lawful */
     uint32_t outcome_count;
     const struct lb_term *terms;
     uint32_t term_count;
-    const struct lb_comment *above;    /* comments and empty lines before this line */
-    struct lb_text beside;             /* the comment after the statement, with its '#'; size 0: none */
+    const struct lb_comment *above; /* comments and empty lines before this line */
+    struct lb_text beside; /* the comment after the statement, with its '#'; size 0: none */
 };
 
 struct lb_lines {
@@ -228,9 +228,9 @@ struct lb_case {
     uint32_t request_count;
     struct lb_lines client;
     const struct lb_comment *above_client;
-    const struct lb_comment *above;  /* before `case 1` */
-    const struct lb_comment *below;  /* after the last line */
-    struct lb_arena *arena;          /* owns what the pointers above point to */
+    const struct lb_comment *above; /* before `case 1` */
+    const struct lb_comment *below; /* after the last line */
+    struct lb_arena *arena;         /* owns what the pointers above point to */
 };
 
 /* lb_case_init: an empty case with an arena of its own. Errors: LB_MEMORY. */
@@ -258,10 +258,10 @@ char lb_fill_byte(uint64_t offset);
 /* Where and why a text is no case. */
 struct lb_case_error {
     char file[256];
-    uint32_t line;        /* from 1; 0: the file as a whole */
-    uint32_t column;      /* from 1 */
-    char found[80];       /* what stands there, escaped and cut */
-    char expected[160];   /* what could stand there */
+    uint32_t line;      /* from 1; 0: the file as a whole */
+    uint32_t column;    /* from 1 */
+    char found[80];     /* what stands there, escaped and cut */
+    char expected[160]; /* what could stand there */
 };
 
 /*
@@ -286,6 +286,7 @@ void lb_case_print(const struct lb_case *c, char **ret_text, size_t *ret_size);
 
 /* lb_line_print: one statement without indentation and comments, for traces and reports; stores at
  * most `size` bytes, NUL-terminated. */
-void lb_line_print(const struct lb_case *c, const struct lb_line *line, char *ret_text, size_t size);
+void lb_line_print(const struct lb_case *c, const struct lb_line *line, char *ret_text,
+                   size_t size);
 
 #endif

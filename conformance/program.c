@@ -31,6 +31,19 @@ static void caller_conclude(struct lb_world *world, struct lb_caller *caller, en
     if (caller->outcome == LB_OK) {
         caller->outcome = status;
         caller->outcome_time_ns = lb_sim_now(world->sim);
+        caller->outcome_sequence = lb_net_sequence(world->net);
+    } else if (caller->outcome != status && !world->is_ending) {
+        lb_world_find(world, "F3", "another-outcome", "what gave \"%s\" gives \"%s\" now",
+                      lb_status_word(caller->outcome), lb_status_word(status));
+    }
+}
+
+/* judge_hurry: close and cancel wait for nothing that takes time (B1). */
+static void judge_hurry(struct lb_world *world, uint64_t start_ns, const char *verb)
+{
+    uint64_t taken_ns = lb_sim_now(world->sim) - start_ns;
+    if (taken_ns > 0) {
+        lb_world_find(world, "B1", verb, "%s took %llu ns", verb, (unsigned long long)taken_ns);
     }
 }
 
@@ -110,7 +123,8 @@ static void caller_read(struct lb_world *world, struct lb_caller *caller, uint64
     enum lb_status status = LB_OK;
     seen->bytes_start = caller->received_size;
     seen->bytes_end = caller->received_size;
-    caller->is_reading = true;
+    bool was_closed = caller->has_close_returned;
+    caller->reading_count++;
     while (status == LB_OK && got < count && !world->is_ending) {
         size_t size = 0;
         uint64_t want = count - got < sizeof piece ? count - got : sizeof piece;
@@ -119,8 +133,11 @@ static void caller_read(struct lb_world *world, struct lb_caller *caller, uint64
         seen->bytes_end = caller->received_size;
         got += size;
     }
-    caller->is_reading = false;
-    if (status != LB_OK && !(status == LB_CLOSED && caller->is_closed)) {
+    caller->reading_count--;
+    if (was_closed && !world->is_ending && (status != LB_CLOSED || got > 0)) {
+        lb_world_find(world, "F4", "read-after-close", "a closed body gives %llu bytes and \"%s\"",
+                      (unsigned long long)got, lb_status_word(status));
+    } else if (status != LB_OK && !(status == LB_CLOSED && caller->is_closed)) {
         caller_conclude(world, caller, status);
     }
     seen->is_ended = status == LB_END && got < count;
@@ -139,8 +156,11 @@ static void caller_operate(struct lb_world *world, struct lb_caller *caller,
         LB_ASSERT(line->verb == LB_VERB_CLOSE);
         seen->is_done = true;
         if (caller->response != NULL) {
+            uint64_t start_ns = lb_sim_now(world->sim);
             caller->is_closed = true;
             lb_body_close(lb_response_body(caller->response));
+            caller->has_close_returned = true;
+            judge_hurry(world, start_ns, "close");
         }
     }
 }
@@ -241,7 +261,9 @@ static void program_cancel(struct lb_world *world, const struct lb_line *line)
     if (caller->request != NULL) {
         caller->was_final_when_cancelled = caller->outcome != LB_OK;
         caller->is_cancelled = true;
+        uint64_t start_ns = lb_sim_now(world->sim);
         lb_request_cancel(caller->request);
+        judge_hurry(world, start_ns, "cancel");
     }
     lb_outcome_judge(world, line, &seen);
 }
@@ -355,7 +377,7 @@ void lb_program_release(struct lb_world *world)
     for (uint32_t i = 0; i < world->c->request_count; i++) {
         struct lb_caller *caller = &world->callers[i];
         bool is_over = caller->outcome != LB_OK || caller->is_closed;
-        bool is_busy = caller->is_sending || caller->is_reading;
+        bool is_busy = caller->is_sending || caller->reading_count > 0;
         if (caller->request != NULL && is_over && !is_busy && !caller->is_dropped) {
             lb_request_free(&caller->request);
             caller->response = NULL;

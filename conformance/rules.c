@@ -110,6 +110,21 @@ static struct breach exchange_breach(const struct lb_world *world,
     return body_breach(exchange, caller);
 }
 
+/* has_dead_host: whether some connection to the caller's host ended before a byte was written to it:
+ * that explains an answer which did not come, too. */
+static bool has_dead_host(const struct lb_world *world, const struct lb_caller *caller)
+{
+    for (size_t i = 0; i < lb_net_log_count(world->net); i++) {
+        struct lb_net_log log;
+        lb_net_log(world->net, i, &log);
+        if (log.written_size == 0 && (log.is_server_ended || log.is_reset) &&
+            strcmp(log.host, world->c->hosts[caller->line->host].name) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* judge_answer: what a caller saw must be explained by an exchange of its request. */
 static void judge_answer(struct lb_world *world, const struct lb_caller *caller, const char *name)
 {
@@ -126,7 +141,8 @@ static void judge_answer(struct lb_world *world, const struct lb_caller *caller,
             return;
         }
     }
-    if (lb_wire_has_unasked(world, caller)) {
+    bool is_loss = caller->outcome == LB_INCOMPLETE || caller->outcome == LB_RESET;
+    if (lb_wire_has_unasked(world, caller) || (is_loss && has_dead_host(world, caller))) {
         return;
     }
     if (!has_exchange && caller->code != 0) {
@@ -151,6 +167,12 @@ static void judge_cause(struct lb_world *world, const struct lb_caller *caller, 
     if (caller->outcome == LB_TIMEOUT &&
         caller->outcome_time_ns - caller->start_time_ns < earliest_ns) {
         lb_world_find(world, "B3", "too-early", "%s timed out before any of its limits", name);
+    }
+    if (caller->outcome == LB_MEMORY) {
+        lb_world_find(world, "F6", "memory-without-a-cause", "%s ran out of memory", name);
+    }
+    if (caller->outcome == LB_REFUSED && !lb_wire_was_refused(world, caller)) {
+        lb_world_find(world, "F6", "refused-by-nobody", "%s was refused, and no dial was", name);
     }
     if (caller->outcome == LB_CANCELLED && !caller->is_cancelled) {
         lb_world_find(world, "F6", "cancelled-by-nobody", "%s was never cancelled", name);
@@ -190,6 +212,57 @@ static bool log_has_read_since(const struct lb_net_log *log, uint32_t sequence)
     return false;
 }
 
+/* has_written_at_once: whether a connection's first request was written in the moment in which it was
+ * made: it cannot have lain in the pool. */
+static bool has_written_at_once(const struct lb_net_log *log)
+{
+    for (size_t i = 1; i < log->record_count; i++) {
+        if (log->records[i].kind == LB_NET_WROTE) {
+            return log->records[i - 1].kind == LB_NET_CONNECTED;
+        }
+    }
+    return false;
+}
+
+/* judge_after: after send has returned an error, nothing of the request is written any more (B6). */
+static void judge_after(struct lb_world *world)
+{
+    for (uint32_t i = 0; i < world->wire->count; i++) {
+        const struct lb_caller *caller = lb_wire_caller(world, &world->wire->exchanges[i]);
+        if (caller == NULL || caller->code != 0 || caller->outcome <= LB_AGAIN) {
+            continue;
+        }
+        struct lb_net_log log;
+        lb_net_log(world->net, world->wire->exchanges[i].log_index, &log);
+        const struct lb_net_record *last = NULL;
+        for (size_t j = 0; j < log.record_count; j++) {
+            last = log.records[j].kind == LB_NET_WROTE ? &log.records[j] : last;
+        }
+        if (last != NULL && last->sequence >= caller->outcome_sequence) {
+            lb_world_find(world, "B6", "written-after-the-error",
+                          "%s was written to after its request had failed", log.name);
+        }
+    }
+}
+
+/* judge_tries: a request is not sent again for ever (R5, B5). */
+static void judge_tries(struct lb_world *world)
+{
+    struct lb_transport_options options;
+    lb_world_options(world, &options);
+    for (uint32_t i = 0; i < world->c->request_count; i++) {
+        uint64_t tries = 0;
+        for (uint32_t j = 0; j < world->wire->count; j++) {
+            const struct lb_wire_exchange *exchange = &world->wire->exchanges[j];
+            tries += lb_wire_caller(world, exchange) == &world->callers[i] ? 1 : 0;
+        }
+        if (tries > (uint64_t)options.retries_max + 1) {
+            lb_world_find(world, "R5", "too-often", "%s was sent %llu times", world->c->requests[i],
+                          (unsigned long long)tries);
+        }
+    }
+}
+
 /* judge_retry: a request is sent again only on account of a connection that was reused, and only
  * when not a byte of a response to it had been read there (R5). */
 static void judge_retry(struct lb_world *world)
@@ -204,6 +277,10 @@ static void judge_retry(struct lb_world *world)
         }
         struct lb_net_log log;
         lb_net_log(world->net, first->log_index, &log);
+        if (first->ordinal == 0 && has_written_at_once(&log)) {
+            lb_world_find(world, "R5", "not-a-reused-connection",
+                          "a request was sent again although %s had been made for it", log.name);
+        }
         if (log_has_read_since(&log, first->begin.sequence)) {
             lb_world_find(world, "R5", "response-bytes-had-come",
                           "a request was sent again although %s had begun to answer it", log.name);
@@ -260,6 +337,8 @@ void lb_rules_traffic(struct lb_world *world)
     }
     judge_reuse(world);
     judge_retry(world);
+    judge_tries(world);
+    judge_after(world);
     uint64_t limit =
         c->is_option_set[LB_CASE_OPTION_PER_HOST] ? c->options[LB_CASE_OPTION_PER_HOST] : 0;
     if (limit > 0) {

@@ -263,8 +263,11 @@ static bool postlude_step(struct lb_world *world, bool is_idle_close)
     world->is_idle_close_wanted = is_idle_close;
     struct lb_worker_options options = {LB_ROLE_CALLER, "postlude", postlude_run, world};
     uint32_t index = 0;
-    enum lb_status status = lb_sim_spawn(world->sim, &options, &index);
-    LB_ASSERT(status == LB_OK);
+    if (lb_sim_spawn(world->sim, &options, &index) != LB_OK) {
+        lb_world_find(world, "B5", "livelock", "the run has used up its workers");
+        lb_world_grade(world, LB_VERDICT_HANG);
+        return false;
+    }
     return world_run(world, LB_SIM_ALL);
 }
 

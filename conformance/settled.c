@@ -63,7 +63,7 @@ static bool caller_holds(const struct lb_caller *caller)
 
 static bool caller_is_blocked(const struct lb_caller *caller)
 {
-    return caller->is_sending || caller->is_reading;
+    return caller->is_sending || caller->reading_count > 0;
 }
 
 /* was_sent_since: whether the caller's request was written somewhere after this connection began. */
@@ -173,6 +173,43 @@ static void judge_held(struct lb_world *world, const struct place *place)
     }
 }
 
+/* judge_dialing: a dial worker waits for the network, and not beyond its time (E2, B3). */
+static void judge_dialing(struct lb_world *world, const struct place *place, enum lb_phase phase)
+{
+    struct lb_transport_options options;
+    lb_world_options(world, &options);
+    const char *name = place->log.name;
+    if (place->has_dial && place->dial.site != LB_SITE_SOCKET_CONNECT) {
+        lb_world_find(world, "E2", "dial-outlives-its-dial", "the dial worker of %s is at %s", name,
+                      lb_site_label(place->dial.site));
+    } else if (place->has_dial && phase != LB_PHASE_SCRIPT &&
+               options.dial_duration_ns != LB_NEVER) {
+        lb_world_find(world, "B3", "dial-timeout", "the dial of %s goes on beyond its time", name);
+    }
+}
+
+/* judge_kept: a connection that was left clean is given back: its client closes it only for a reason
+ * of the pool's, of which there is none where no limit, no close-idle and no time-out can play (E4). */
+static void judge_kept(struct lb_world *world, const struct place *place)
+{
+    const struct lb_net_log *log = &place->log;
+    struct lb_transport_options options;
+    lb_world_options(world, &options);
+    if (!log->is_shut || place->last == NULL || !place->last->is_located ||
+        !place->last->model.is_known || !lb_wire_may_pool(world, log, &options)) {
+        return;
+    }
+    struct lb_wire_mark mark;
+    lb_wire_mark_at(log, LB_NET_SHUT, &mark);
+    const char *context = NULL;
+    const struct lb_caller *caller = lb_wire_caller(world, place->last);
+    bool is_ended = caller != NULL && caller->outcome == LB_END;
+    if (is_ended && lb_wire_dirt(world, place->last, &mark, &context) == NULL) {
+        lb_world_find(world, "E4", "clean-connection-closed", "%s was closed though it was clean",
+                      log->name);
+    }
+}
+
 /* judge_place: the workers of one connection. */
 static void judge_place(struct lb_world *world, const struct place *place, enum lb_phase phase)
 {
@@ -186,10 +223,7 @@ static void judge_place(struct lb_world *world, const struct place *place, enum 
     }
     switch (place->standing) {
     case STANDING_DIALING:
-        if (place->has_dial && place->dial.site != LB_SITE_SOCKET_CONNECT) {
-            lb_world_find(world, "E2", "dial-outlives-its-dial", "the dial worker of %s is at %s",
-                          name, lb_site_label(place->dial.site));
-        }
+        judge_dialing(world, place, phase);
         return;
     case STANDING_HELD:
         judge_held(world, place);
@@ -228,7 +262,7 @@ static void judge_served(struct lb_world *world, const struct lb_caller *caller,
     } else if (model->is_known && caller->is_sending && model->is_head_complete) {
         lb_world_find(world, "B5", "head-not-delivered", "%s waits for a head that came on %s",
                       name, log.name);
-    } else if (model->is_known && caller->is_reading && model->is_complete) {
+    } else if (model->is_known && caller->reading_count > 0 && model->is_complete) {
         lb_world_find(world, "B5", "end-not-told", "%s waits for an end that came on %s", name,
                       log.name);
     } else if (phase != LB_PHASE_SCRIPT && caller->is_sending &&
@@ -249,7 +283,7 @@ static bool judge_caller(struct lb_world *world, const struct lb_caller *caller,
         lb_world_find(world, "E6", "cancel", "%s was cancelled and is still blocked", name);
         return false;
     }
-    if (caller->is_closed && caller->is_reading) {
+    if (caller->is_closed && caller->reading_count > 0) {
         lb_world_find(world, "B1", "close-beside-read", "%s was closed and a read is still blocked",
                       name);
         return false;
@@ -302,6 +336,30 @@ static void judge_waiters(struct lb_world *world, int32_t host, uint32_t waiting
     }
 }
 
+/* judge_idle: no more connections are parked than the pool may hold (B2). */
+static void judge_idle(struct lb_world *world, const struct place *place, uint32_t *parked_count)
+{
+    struct lb_transport_options options;
+    lb_world_options(world, &options);
+    if (place->standing != STANDING_PARKED || !place->has_read) {
+        return;
+    }
+    int32_t host = 0;
+    while (strcmp(world->c->hosts[host].name, place->log.host) != 0) {
+        host++;
+    }
+    parked_count[host]++;
+    parked_count[LB_CASE_HOSTS_MAX]++;
+    if (parked_count[host] > options.idle_per_host_max) {
+        lb_world_find(world, "B2", "idle-per-host", "%s is one idle connection too many",
+                      place->log.name);
+    }
+    if (options.idle_total_max != 0 && parked_count[LB_CASE_HOSTS_MAX] > options.idle_total_max) {
+        lb_world_find(world, "B2", "idle-total", "%s is one idle connection too many",
+                      place->log.name);
+    }
+}
+
 static void judge_callers(struct lb_world *world, enum lb_phase phase)
 {
     uint32_t waiting[LB_CASE_HOSTS_MAX] = {0};
@@ -351,10 +409,15 @@ void lb_rules_settled(struct lb_world *world, enum lb_phase phase)
         return;
     }
     lb_wire_read(world);
+    uint32_t parked_count[LB_CASE_HOSTS_MAX + 1] = {0};
     for (size_t i = 0; i < lb_net_log_count(world->net); i++) {
         struct place place;
         place_make(world, i, &place);
         judge_place(world, &place, phase);
+        judge_idle(world, &place, parked_count);
+        if (phase == LB_PHASE_SCRIPT) {
+            judge_kept(world, &place);
+        }
     }
     judge_callers(world, phase);
 }

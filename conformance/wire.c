@@ -217,6 +217,21 @@ bool lb_wire_is_unasked(const struct lb_world *world, const struct lb_net_log *l
            strcmp(log->host, world->c->hosts[caller->line->host].name) == 0;
 }
 
+bool lb_wire_was_refused(const struct lb_world *world, const struct lb_caller *caller)
+{
+    for (size_t i = 0; i < lb_net_log_count(world->net); i++) {
+        struct lb_net_log log;
+        lb_net_log(world->net, i, &log);
+        bool is_host = strcmp(log.host, world->c->hosts[caller->line->host].name) == 0;
+        for (size_t j = 0; j < log.record_count && is_host; j++) {
+            if (log.records[j].kind == LB_NET_FAILED && log.records[j].value == LB_REFUSED) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
 bool lb_wire_has_unasked(const struct lb_world *world, const struct lb_caller *caller)
 {
     for (size_t i = 0; i < lb_net_log_count(world->net); i++) {
@@ -243,6 +258,51 @@ const struct lb_caller *lb_wire_caller(const struct lb_world *world,
         }
     }
     return found;
+}
+
+void lb_wire_mark_at(const struct lb_net_log *log, enum lb_net_record_kind kind,
+                     struct lb_wire_mark *ret_mark)
+{
+    memset(ret_mark, 0, sizeof *ret_mark);
+    for (size_t i = 0; i < log->record_count; i++) {
+        log_mark(ret_mark, &log->records[i]);
+        if (log->records[i].kind == kind) {
+            return;
+        }
+    }
+}
+
+/* log_pause: the longest time between two records up to the client's shutdown. */
+static uint64_t log_pause(const struct lb_net_log *log)
+{
+    uint64_t longest_ns = 0;
+    for (size_t i = 1; i < log->record_count && log->records[i - 1].kind != LB_NET_SHUT; i++) {
+        uint64_t pause_ns = log->records[i].time_ns - log->records[i - 1].time_ns;
+        longest_ns = pause_ns > longest_ns ? pause_ns : longest_ns;
+    }
+    return longest_ns;
+}
+
+bool lb_wire_may_pool(const struct lb_world *world, const struct lb_net_log *log,
+                      const struct lb_transport_options *options)
+{
+    size_t all_count = lb_net_log_count(world->net);
+    size_t host_count = 0;
+    for (size_t i = 0; i < all_count; i++) {
+        struct lb_net_log other;
+        lb_net_log(world->net, i, &other);
+        host_count += strcmp(other.host, log->host) == 0 ? 1 : 0;
+    }
+    for (uint32_t i = 0; i < world->c->client.count; i++) {
+        const struct lb_line *line = &world->c->client.lines[i];
+        bool has_deadline = line->verb != LB_VERB_ADVANCE && line->time_ns != 0;
+        if (line->verb == LB_VERB_CLOSE_IDLE || line->verb == LB_VERB_CANCEL || has_deadline) {
+            return false; /* a request that takes the connection and goes may take it along */
+        }
+    }
+    bool is_total_free = options->idle_total_max == 0 || all_count <= options->idle_total_max;
+    return is_total_free && host_count <= options->idle_per_host_max &&
+           options->head_duration_ns == LB_NEVER && log_pause(log) < options->idle_duration_ns;
 }
 
 /* exchange_dirt: what the exchange itself says against reuse (R1). */

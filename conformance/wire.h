@@ -61,12 +61,24 @@ const struct lb_wire_exchange *lb_wire_last_of(const struct lb_world *world,
 bool lb_wire_is_unasked(const struct lb_world *world, const struct lb_net_log *log,
                         const struct lb_caller *caller);
 
+/* lb_wire_was_refused: whether a dial to the caller's host was refused. */
+bool lb_wire_was_refused(const struct lb_world *world, const struct lb_caller *caller);
+
 /* lb_wire_has_unasked: whether some connection of the run is so. */
 bool lb_wire_has_unasked(const struct lb_world *world, const struct lb_caller *caller);
 
 /* lb_wire_caller: the only caller whose request the exchange can be; NULL if none or several. */
 const struct lb_caller *lb_wire_caller(const struct lb_world *world,
                                        const struct lb_wire_exchange *exchange);
+
+/* lb_wire_mark_at: what had passed when a record of that kind was first made; all, if never. */
+void lb_wire_mark_at(const struct lb_net_log *log, enum lb_net_record_kind kind,
+                     struct lb_wire_mark *ret_mark);
+
+/* lb_wire_may_pool: whether no limit, close-idle, cancel or time-out of the run can have kept this
+ * connection out of the pool, or taken it from there. */
+bool lb_wire_may_pool(const struct lb_world *world, const struct lb_net_log *log,
+                      const struct lb_transport_options *options);
 
 /*
  * lb_wire_dirt: why a connection whose last exchange is `exchange` may not carry another request at

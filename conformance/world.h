@@ -50,14 +50,16 @@ struct lb_caller {
     uint16_t code;          /* of the head; 0: none came */
     enum lb_status outcome; /* LB_OK while it goes on; LB_END or an error once seen */
     uint64_t outcome_time_ns;
+    uint32_t outcome_sequence; /* of the network's next record when the outcome was seen */
     uint64_t start_time_ns;
     uint64_t deadline_ns;
     bool is_dropped;
-    bool is_closed;                /* close was called on a response */
+    bool is_closed; /* close was called on a response */
+    bool has_close_returned;
     bool is_cancelled;             /* cancel was called */
     bool was_final_when_cancelled; /* its outcome was already seen */
     bool is_sending;               /* a caller is inside send */
-    bool is_reading;               /* a caller is inside read */
+    uint32_t reading_count;        /* callers inside read */
     /* The operation left pending with `&`; one at a time. */
     const struct lb_line *pending_line;
     bool is_pending;

@@ -35,7 +35,6 @@ static void check_exchange(const struct lbi_connection *c)
 static void check_connection(const struct lbi_connection *c, struct census *census)
 {
     LBI_CHECK_MAGIC(c, LBI_CONNECTION_MAGIC);
-    LB_ASSERT(c->input_start <= c->input_end);
     census->slots++;
     switch (c->state) {
     case LBI_CONNECTION_BUSY:

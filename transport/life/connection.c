@@ -121,6 +121,10 @@ static struct lb_request *connection_detach(struct lbi_connection *c)
     LB_ASSERT(request != NULL);
     LB_ASSERT(request->connection == c);
     lbi_emit(c->transport, LB_EVENT_EXCHANGE_END, lbi_connection_name(c), request->id);
+    if (request->phase == LBI_REQUEST_STARTED && c->is_write_begun && !c->is_write_done) {
+        c->writing_for = request;
+        request->is_being_written = true;
+    }
     request->connection = NULL;
     c->request = NULL;
     c->exchange = LBI_EXCHANGE_NONE;
@@ -190,10 +194,10 @@ void lbi_connection_close(struct lbi_connection *c, enum lb_status cause, bool m
     lbi_wake(t, &c->write_wake, LB_SITE_WAKE_WRITE);
 }
 
-void lbi_connection_finish(struct lbi_connection *c)
+void lbi_connection_finish(struct lbi_connection *c, struct lbi_work *work)
 {
     struct lb_transport *t = c->transport;
-    struct lbi_work work = {NULL, NULL};
+    struct lbi_work own = {NULL, NULL};
     lbi_lock(t, LB_SITE_READ_END);
     LB_ASSERT(c->state == LBI_CONNECTION_CLOSED);
     while (c->pin_count > 0 || c->is_reading) {
@@ -216,10 +220,10 @@ void lbi_connection_finish(struct lbi_connection *c)
     t->connection_count--;
     c->next_ended = t->ended;
     t->ended = c;
-    lbi_pool_dial(host, &work);
+    lbi_pool_dial(host, work == NULL ? &own : work);
     lbi_host_release(&c->host);
     if (t->is_closing && t->connection_count == 0) {
         lbi_wake(t, &t->drained, LB_SITE_WAKE_DRAINED);
     }
-    lbi_unlock_run(t, &work);
+    lbi_unlock_run(t, &own);
 }

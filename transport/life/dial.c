@@ -86,5 +86,5 @@ void lbi_dial_worker(void *argument)
         }
         dial_fail(c, status);
     }
-    lbi_connection_finish(c);
+    lbi_connection_finish(c, NULL);
 }

@@ -88,10 +88,11 @@ struct lbi_connection {
     struct lbi_connection *next_ended;            /* of the transport's ended ones */
     struct lb_request *request;                   /* BUSY: whose exchange it is */
     struct lb_request *dialed_for;                /* DIALING: who started it and still waits */
-    uint64_t idle_deadline_ns;                    /* IDLE: when it is too old */
-    uint32_t pin_count;                           /* works that hold it */
-    bool is_reading;                              /* a caller is inside lb_body_read */
-    bool is_reused;                               /* has been pooled, or has served an exchange */
+    struct lb_request *writing_for; /* CLOSED: whose head is still being written (B6) */
+    uint64_t idle_deadline_ns;      /* IDLE: when it is too old */
+    uint32_t pin_count;             /* works that hold it */
+    bool is_reading;                /* a caller is inside lb_body_read */
+    bool is_reused;                 /* has been pooled, or has served an exchange */
     bool is_answered;     /* the read worker has taken the response's first bytes for it */
     bool is_write_wanted; /* the write worker has a head to write */
     bool is_write_begun;
@@ -132,6 +133,7 @@ struct lb_request {
     uint32_t retry_count;
     bool is_head_method;
     bool is_close;
+    bool is_being_written; /* by a connection that it was carried away from; send waits (B6) */
     enum lb_body_state body_state;
     enum lb_status outcome; /* DONE: LB_END or an error; before: LB_OK */
     struct lb_response response;
@@ -209,8 +211,9 @@ void lbi_connection_end(struct lbi_connection *c, struct lbi_work *work);
  * starts again where may_retry and rule R5 allow. */
 void lbi_connection_close(struct lbi_connection *c, enum lb_status cause, bool may_retry,
                           struct lbi_work *work);
-/* lbi_connection_finish: the last worker's last act: everything is released but its own handle. */
-void lbi_connection_finish(struct lbi_connection *c);
+/* lbi_connection_finish: the last worker's last act: everything is released but its own handle. The
+ * dials that its slot makes possible are added to `work`; NULL: they are started here. */
+void lbi_connection_finish(struct lbi_connection *c, struct lbi_work *work);
 const char *lbi_connection_name(const struct lbi_connection *c);
 /* lbi_connection_await_write: waits on `cond` until the request is written, the connection is closed,
  * or the time that R7 allows is over. */

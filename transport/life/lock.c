@@ -74,8 +74,8 @@ static void work_unpin(struct lb_transport *t, struct lbi_connection *c)
     lbi_wake(t, &c->read_wake, LB_SITE_WAKE_READ);
 }
 
-/* work_start_dials: starts the dials of a work; leaves those in it that could not be started. */
-static void work_start_dials(struct lb_transport *t, struct lbi_work *work)
+/* work_start_dials: starts the dials of a work; returns those that could not be started. */
+static struct lbi_connection *work_start_dials(struct lb_transport *t, struct lbi_work *work)
 {
     struct lbi_connection *failed = NULL;
     struct lbi_connection *started = NULL;
@@ -97,7 +97,7 @@ static void work_start_dials(struct lb_transport *t, struct lbi_work *work)
         work_unpin(t, c);
     }
     lbi_unlock(t);
-    work->dials = failed;
+    return failed;
 }
 
 /* work_shut: shuts the sockets of a work down. */
@@ -122,15 +122,16 @@ void lbi_unlock_run(struct lb_transport *t, struct lbi_work *work)
     if (work->shuts != NULL) {
         work_shut(t, work);
     }
-    if (work->dials != NULL) {
-        work_start_dials(t, work);
+    while (work->dials != NULL) {
+        struct lbi_connection *failed = work_start_dials(t, work);
+        while (failed != NULL) { /* no worker has it: who would have started it finishes it */
+            struct lbi_connection *c = failed;
+            failed = c->next_dial;
+            c->next_dial = NULL;
+            lbi_connection_finish(c, work);
+        }
     }
-    while (work->dials != NULL) { /* no worker has it: who would have started it finishes it */
-        struct lbi_connection *c = work->dials;
-        work->dials = c->next_dial;
-        c->next_dial = NULL;
-        lbi_connection_finish(c);
-    }
+    LB_ASSERT(work->shuts == NULL);
 }
 
 void lbi_leave(struct lb_transport *t, struct lbi_work *work)

@@ -46,8 +46,7 @@ struct profile {
 static void profile_add(struct profile *profile, enum lb_role role, enum lb_site waits_for,
                         const char *call_site)
 {
-    size_t stored = profile->count < profile->room ? profile->count : profile->room;
-    for (size_t i = 0; i < stored; i++) {
+    for (size_t i = 0; i < profile->count; i++) {
         struct lb_profile_row *row = &profile->rows[i];
         bool is_same_site =
             row->call_site == call_site ||
@@ -58,9 +57,8 @@ static void profile_add(struct profile *profile, enum lb_role role, enum lb_site
         }
     }
     if (profile->count < profile->room) {
-        profile->rows[profile->count] = (struct lb_profile_row){role, waits_for, 1, call_site};
+        profile->rows[profile->count++] = (struct lb_profile_row){role, waits_for, 1, call_site};
     }
-    profile->count++;
 }
 
 /* profile_add_connection: the workers of one connection. */
@@ -90,7 +88,8 @@ void lb_transport_profile(struct lb_transport *t, struct lb_profile_row *rows, s
                           size_t *ret_row_count)
 {
     LBI_CHECK_MAGIC(t, LBI_TRANSPORT_MAGIC);
-    LB_ASSERT(rows != NULL || row_count == 0);
+    LB_ASSERT(rows != NULL);
+    LB_ASSERT(row_count > 0);
     LB_ASSERT(ret_row_count != NULL);
     struct profile profile = {rows, row_count, 0};
     lbi_lock(t, LB_SITE_POOL_PROFILE);

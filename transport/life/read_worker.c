@@ -17,10 +17,16 @@
 #include "core/assert.h"
 #include "life/life.h"
 
-/* read_begin: waits until the dial worker has ended. */
+/* read_begin: waits until the dial worker has ended. Its handle is there once nobody pins the
+ * connection: who starts a dial does. */
 static uint64_t read_begin(struct lbi_connection *c)
 {
     struct lb_transport *t = c->transport;
+    lbi_lock(t, LB_SITE_READ_EVENT);
+    while (c->pin_count > 0) {
+        (void)lbi_wait(t, &c->read_wake, LB_NEVER, LB_SITE_WAIT_WORKERS);
+    }
+    lbi_unlock(t);
     t->runtime->ops->worker_join(t->runtime, &c->dial_worker, LB_SITE_JOIN_DIAL);
     lbi_lock(t, LB_SITE_READ_EVENT);
     uint64_t deadline_ns = c->state == LBI_CONNECTION_IDLE ? c->idle_deadline_ns : LB_NEVER;
@@ -161,5 +167,5 @@ void lbi_read_worker(void *argument)
     uint64_t deadline_ns = read_begin(c);
     while (read_first(c, deadline_ns) && read_head(c) && read_body_end(c, &deadline_ns)) {
     }
-    lbi_connection_finish(c);
+    lbi_connection_finish(c, NULL);
 }

@@ -124,6 +124,13 @@ static void request_wait(struct lb_request *request, struct lbi_work *work)
     }
 }
 
+/* request_result: what send returns: the head, unless somebody took it back meanwhile (F6). */
+static enum lb_status request_result(const struct lb_request *request)
+{
+    bool is_taken_back = request->outcome == LB_CANCELLED || request->outcome == LB_CLOSED;
+    return request->body_state == LB_BODY_NONE || is_taken_back ? request->outcome : LB_OK;
+}
+
 enum lb_status lb_request_send(struct lb_request *request, struct lb_response **ret_response)
 {
     LBI_CHECK_MAGIC(request, LBI_REQUEST_MAGIC);
@@ -146,7 +153,11 @@ enum lb_status lb_request_send(struct lb_request *request, struct lb_response **
             lbi_lock(t, LB_SITE_REQUEST_SEND);
         }
     }
-    enum lb_status status = request->body_state == LB_BODY_NONE ? request->outcome : LB_OK;
+    while (request->is_being_written) {
+        /* its connection is being shut down: this is no wait for a peer */
+        (void)lbi_wait(t, &request->wake, LB_NEVER, LB_SITE_WAIT_WRITTEN);
+    }
+    enum lb_status status = request_result(request);
     if (status == LB_OK) {
         *ret_response = &request->response;
     }

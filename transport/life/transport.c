@@ -60,7 +60,8 @@ static void host_close_idle(struct lbi_host *host, struct lbi_work *work)
         lbi_connection_close(host->idle, LB_CLOSED, false, work);
     }
     for (struct lbi_connection *c = host->connections; c != NULL; c = c->next) {
-        if (c->state == LBI_CONNECTION_DIALING && c->dialed_for == NULL) {
+        bool is_unwanted = c->dialed_for == NULL && host->waiters == NULL;
+        if (c->state == LBI_CONNECTION_DIALING && is_unwanted) {
             lbi_connection_close(c, LB_CLOSED, false, work);
         }
     }

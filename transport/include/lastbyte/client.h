@@ -64,7 +64,8 @@ LB_MUST_USE enum lb_status lb_transport_new(const struct lb_transport_options *o
  * lb_transport_free: ends everything. Calls in progress on its requests return LB_CLOSED, every
  * connection is closed, every worker joined, every request released whether its caller still holds
  * the handle or has lost it (rule E7). Takes *transport; NULL is allowed. Blocks until the workers
- * have ended, which nothing but a runtime that stands still can delay.
+ * have ended, which nothing but a runtime that stands still can delay. Calls in progress may be
+ * lb_request_send and lb_body_read; no other call is, and none begins.
  */
 void lb_transport_free(struct lb_transport **transport);
 
@@ -99,7 +100,8 @@ struct lb_profile_row {
 
 /*
  * lb_transport_profile: the live workers, grouped by role, what they wait for, and call site. Stores
- * at most `row_count` rows; *ret_row_count is how many there are in all, which may be more.
+ * at most `row_count` rows (row_count > 0); *ret_row_count is how many were stored. Workers for whom
+ * there is no row left are not counted: when all rows are used, ask again with more.
  */
 void lb_transport_profile(struct lb_transport *transport, struct lb_profile_row *rows,
                           size_t row_count, size_t *ret_row_count);
