@@ -190,8 +190,10 @@ static void program_spawn(struct lb_world *world, struct lb_caller *caller,
     struct lb_worker_options options = {LB_ROLE_CALLER, world->c->requests[line->request],
                                         background_run, caller};
     uint32_t index = 0;
-    enum lb_status status = lb_sim_spawn(world->sim, &options, &index);
-    LB_ASSERT(status == LB_OK);
+    if (lb_sim_spawn(world->sim, &options, &index) != LB_OK) {
+        caller->is_pending = false;
+        lb_world_exhaust(world);
+    }
 }
 
 /* program_request: get, head, read and close, here or in the background. */

@@ -92,6 +92,12 @@ void lb_world_find(struct lb_world *world, const char *rule, const char *context
     va_end(arguments);
 }
 
+void lb_world_exhaust(struct lb_world *world)
+{
+    lb_world_find(world, "B5", "livelock", "the run has used up its workers");
+    lb_world_grade(world, LB_VERDICT_HANG);
+}
+
 /* line_verdict: how grave it is that a line fails. */
 static enum lb_verdict line_verdict(const struct lb_case *c, const struct lb_line *line)
 {
@@ -264,8 +270,7 @@ static bool postlude_step(struct lb_world *world, bool is_idle_close)
     struct lb_worker_options options = {LB_ROLE_CALLER, "postlude", postlude_run, world};
     uint32_t index = 0;
     if (lb_sim_spawn(world->sim, &options, &index) != LB_OK) {
-        lb_world_find(world, "B5", "livelock", "the run has used up its workers");
-        lb_world_grade(world, LB_VERDICT_HANG);
+        lb_world_exhaust(world);
         return false;
     }
     return world_run(world, LB_SIM_ALL);

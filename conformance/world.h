@@ -115,6 +115,9 @@ void lb_world_find(struct lb_world *world, const char *rule, const char *context
 void lb_world_fail(struct lb_world *world, const struct lb_line *line, const char *expected,
                    const char *actual);
 
+/* lb_world_exhaust: the run has started as many workers as it may: a livelock. */
+void lb_world_exhaust(struct lb_world *world);
+
 /* lb_world_grade: raises the verdict to at least `verdict`. */
 void lb_world_grade(struct lb_world *world, enum lb_verdict verdict);
 

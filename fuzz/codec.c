@@ -348,7 +348,9 @@ static void decoder_option(struct decoder *decoder)
 {
     const struct record *record = &decoder->record;
     struct lb_case *c = decoder->draft.c;
-    uint64_t number = lbi_size_cut(record_size(record, 0), UINT32_MAX);
+    bool is_retries = record->operation == LBI_OPERATION_RETRIES;
+    uint64_t number_max = is_retries ? LBI_RETRIES_MAX : UINT32_MAX;
+    uint64_t number = lbi_size_cut(record_size(record, 0), number_max);
     if (record->operation == LBI_OPERATION_SLICE) {
         c->slices[0] = (uint32_t)number;
         c->slice_count = number > 0 ? 1 : 0;

@@ -15,6 +15,7 @@
 #define LBI_HOSTS 8         /* hosts a to h */
 #define LBI_CONNS 8         /* scripts of a host: connections 1 to 7, and `conn *` */
 #define LBI_CONN_ANY 7      /* the script of `conn *` */
+#define LBI_RETRIES_MAX 4 /* or a run could use up its workers */
 #define LBI_REQUESTS_MAX 16 /* requests r1 to r16; further ones are ignored */
 #define LBI_SIGNALS 4       /* signals s1 to s4 */
 #define LBI_HEAD_TOKENS 64
