@@ -237,7 +237,7 @@ static uint64_t conns_value(const struct lb_world *world, const char *host, bool
     for (size_t i = 0; i < lb_net_log_count(world->net); i++) {
         struct lb_net_log log;
         lb_net_log(world->net, i, &log);
-        if (strcmp(log.host, host) == 0 && log.is_connected && (!is_closed || !log.is_open)) {
+        if (lb_name_is(log.host, host) && log.is_connected && (!is_closed || !log.is_open)) {
             count++;
         }
     }
@@ -250,7 +250,7 @@ static uint64_t wire_value(const struct lb_world *world, const struct lb_line *l
     for (size_t i = 0; i < lb_net_log_count(world->net); i++) {
         struct lb_net_log log;
         lb_net_log(world->net, i, &log);
-        if (strcmp(log.host, host) == 0 && log.ordinal == line->number) {
+        if (lb_name_is(log.host, host) && log.ordinal == line->number) {
             return closed_by(&log);
         }
     }

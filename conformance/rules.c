@@ -118,7 +118,7 @@ static bool has_dead_host(const struct lb_world *world, const struct lb_caller *
         struct lb_net_log log;
         lb_net_log(world->net, i, &log);
         if (log.written_size == 0 && (log.is_server_ended || log.is_reset) &&
-            strcmp(log.host, world->c->hosts[caller->line->host].name) == 0) {
+            lb_name_is(log.host, world->c->hosts[caller->line->host].name)) {
             return true;
         }
     }
@@ -311,7 +311,7 @@ static void judge_limit(struct lb_world *world, uint32_t limit)
         for (size_t j = 0; j < count; j++) {
             struct lb_net_log other;
             lb_net_log(world->net, j, &other);
-            open += strcmp(other.host, newest.host) == 0 &&
+            open += lb_name_is(other.host, newest.host) &&
                             moment_of(&other, LB_NET_OPENED) <= opened &&
                             moment_of(&other, LB_NET_CLOSED) > opened
                         ? 1

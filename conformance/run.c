@@ -9,7 +9,6 @@
  *
  * The world is reused: everything that a run changes is set anew at its start.
  */
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -53,77 +52,6 @@ static void counted_release(struct lb_memory *memory, void *block, size_t size)
     free(block);
 }
 
-/* -- verdicts and findings -- */
-
-void lb_world_grade(struct lb_world *world, enum lb_verdict verdict)
-{
-    if (verdict > world->result->verdict) {
-        world->result->verdict = verdict;
-    }
-}
-
-/* rule_verdict: workers, sockets and memory that stay behind are leaks; the rest is failure. */
-static enum lb_verdict rule_verdict(const char *rule)
-{
-    bool is_leak = strcmp(rule, "E1") == 0 || strcmp(rule, "E2") == 0 || strcmp(rule, "E3") == 0;
-    return is_leak ? LB_VERDICT_LEAK : LB_VERDICT_FAIL;
-}
-
-void lb_world_find(struct lb_world *world, const char *rule, const char *context,
-                   const char *detail, ...)
-{
-    struct lb_result *result = world->result;
-    for (uint32_t i = 0; i < result->finding_count; i++) {
-        if (strcmp(result->findings[i].rule, rule) == 0 &&
-            strcmp(result->findings[i].context, context) == 0) {
-            return;
-        }
-    }
-    lb_world_grade(world, rule_verdict(rule));
-    if (result->finding_count == LB_FINDINGS_MAX) {
-        return;
-    }
-    struct lb_finding *finding = &result->findings[result->finding_count++];
-    snprintf(finding->rule, sizeof finding->rule, "%s", rule);
-    snprintf(finding->context, sizeof finding->context, "%s", context);
-    va_list arguments;
-    va_start(arguments, detail);
-    vsnprintf(finding->detail, sizeof finding->detail, detail, arguments);
-    va_end(arguments);
-}
-
-void lb_world_exhaust(struct lb_world *world)
-{
-    lb_world_find(world, "B5", "livelock", "the run has used up its workers");
-    lb_world_grade(world, LB_VERDICT_HANG);
-}
-
-/* line_verdict: how grave it is that a line fails. */
-static enum lb_verdict line_verdict(const struct lb_case *c, const struct lb_line *line)
-{
-    switch (line->prefix) {
-    case LB_PREFIX_SETUP:
-        return LB_VERDICT_BROKEN;
-    case LB_PREFIX_SHOULD:
-        return LB_VERDICT_WEAK;
-    case LB_PREFIX_NONE:
-        break;
-    }
-    return c->level == LB_LEVEL_SHOULD ? LB_VERDICT_WEAK : LB_VERDICT_FAIL;
-}
-
-void lb_world_fail(struct lb_world *world, const struct lb_line *line, const char *expected,
-                   const char *actual)
-{
-    struct lb_result *result = world->result;
-    lb_world_grade(world, line_verdict(world->c, line));
-    if (result->line == NULL) {
-        result->line = line;
-        snprintf(result->expected, sizeof result->expected, "%s", expected);
-        snprintf(result->actual, sizeof result->actual, "%s", actual);
-    }
-}
-
 /* -- the world -- */
 
 /* world_violation: the network saw a socket misused. */
@@ -152,33 +80,6 @@ static void world_on_switch(void *context)
     if (world->transport != NULL) {
         lb_transport_check(world->transport);
     }
-}
-
-void lb_world_options(const struct lb_world *world, struct lb_transport_options *ret_options)
-{
-    const struct lb_case *c = world->c;
-    lb_transport_options_default(ret_options);
-    uint64_t *const durations[LB_CASE_OPTION_COUNT] = {
-        [LB_CASE_OPTION_IDLE_TIMEOUT] = &ret_options->idle_duration_ns,
-        [LB_CASE_OPTION_DIAL_TIMEOUT] = &ret_options->dial_duration_ns,
-        [LB_CASE_OPTION_HEAD_TIMEOUT] = &ret_options->head_duration_ns,
-    };
-    uint32_t *const numbers[LB_CASE_OPTION_COUNT] = {
-        [LB_CASE_OPTION_PER_HOST] = &ret_options->connections_per_host_max,
-        [LB_CASE_OPTION_IDLE_PER_HOST] = &ret_options->idle_per_host_max,
-        [LB_CASE_OPTION_IDLE_TOTAL] = &ret_options->idle_total_max,
-        [LB_CASE_OPTION_HEAD_SIZE] = &ret_options->head_size_max,
-        [LB_CASE_OPTION_RETRIES] = &ret_options->retries_max,
-    };
-    for (int i = 0; i < LB_CASE_OPTION_COUNT; i++) {
-        if (c->is_option_set[i] && durations[i] != NULL) {
-            *durations[i] = c->options[i];
-        } else if (c->is_option_set[i]) {
-            LB_ASSERT(numbers[i] != NULL);
-            *numbers[i] = c->options[i] > UINT32_MAX ? UINT32_MAX : (uint32_t)c->options[i];
-        }
-    }
-    ret_options->head_size_max = ret_options->head_size_max == 0 ? 1 : ret_options->head_size_max;
 }
 
 /* world_reset: the scheduler and the network as a variant wants them. */
@@ -329,6 +230,10 @@ static bool world_live(struct lb_world *world)
 {
     if (!world_run(world, LB_SIM_SCRIPT)) {
         return false;
+    }
+    if (lb_sim_now(world->sim) > LB_WORLD_PROGRAM_MAX_NS) {
+        lb_world_grade(world, LB_VERDICT_HANG);
+        lb_narrate_profile(world, "workers when the time of a case was over:");
     }
     bool is_ended = world->is_program_ended;
     if (is_ended) {

@@ -48,24 +48,6 @@ static const struct lb_case_conn *script_of(const struct lb_case *c, const char 
     return any;
 }
 
-struct lb_signal *lb_world_signal(struct lb_world *world, struct lb_text name)
-{
-    for (uint32_t i = 0; i < world->signal_count; i++) {
-        struct lb_signal *signal = &world->signals[i];
-        if (signal->name.size == name.size &&
-            memcmp(signal->name.bytes, name.bytes, name.size) == 0) {
-            return signal;
-        }
-    }
-    if (world->signal_count == LB_WORLD_SIGNALS_MAX) {
-        return NULL;
-    }
-    struct lb_signal *signal = &world->signals[world->signal_count++];
-    memset(signal, 0, sizeof *signal);
-    signal->name = name;
-    return signal;
-}
-
 /* server_fail: the script's expectation was not met. */
 static void server_fail(struct server *server, const struct lb_line *line, const char *actual)
 {

@@ -32,7 +32,7 @@ static void place_workers(const struct lb_world *world, struct place *place)
     for (uint32_t i = 0; i < lb_sim_worker_count(world->sim); i++) {
         struct lb_sim_view view;
         lb_sim_view(world->sim, i, &view);
-        if (view.state == LB_SIM_DONE || strcmp(view.label, place->log.name) != 0) {
+        if (view.state == LB_SIM_DONE || !lb_name_is(view.label, place->log.name)) {
             continue;
         }
         switch (view.role) {
@@ -319,7 +319,7 @@ static void judge_waiters(struct lb_world *world, int32_t host, uint32_t waiting
     for (size_t i = 0; i < lb_net_log_count(world->net); i++) {
         struct place place;
         place_make(world, i, &place);
-        if (strcmp(place.log.host, name) != 0 || !place.log.is_open) {
+        if (!lb_name_is(place.log.host, name) || !place.log.is_open) {
             continue;
         }
         open++;
@@ -345,7 +345,7 @@ static void judge_idle(struct lb_world *world, const struct place *place, uint32
         return;
     }
     int32_t host = 0;
-    while (strcmp(world->c->hosts[host].name, place->log.host) != 0) {
+    while (!lb_name_is(world->c->hosts[host].name, place->log.host)) {
         host++;
     }
     parked_count[host]++;

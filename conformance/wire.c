@@ -183,7 +183,7 @@ bool lb_wire_is_of(const struct lb_world *world, const struct lb_wire_exchange *
     }
     struct lb_net_log log;
     lb_net_log(world->net, exchange->log_index, &log);
-    return strcmp(log.host, world->c->hosts[line->host].name) == 0;
+    return lb_name_is(log.host, world->c->hosts[line->host].name);
 }
 
 const struct lb_wire_exchange *lb_wire_last(const struct lb_wire *wire, size_t log_index)
@@ -214,7 +214,7 @@ bool lb_wire_is_unasked(const struct lb_world *world, const struct lb_net_log *l
                         const struct lb_caller *caller)
 {
     return log->written_size == 0 && log->sent_size > 0 && caller->line != NULL &&
-           strcmp(log->host, world->c->hosts[caller->line->host].name) == 0;
+           lb_name_is(log->host, world->c->hosts[caller->line->host].name);
 }
 
 bool lb_wire_was_refused(const struct lb_world *world, const struct lb_caller *caller)
@@ -222,7 +222,7 @@ bool lb_wire_was_refused(const struct lb_world *world, const struct lb_caller *c
     for (size_t i = 0; i < lb_net_log_count(world->net); i++) {
         struct lb_net_log log;
         lb_net_log(world->net, i, &log);
-        bool is_host = strcmp(log.host, world->c->hosts[caller->line->host].name) == 0;
+        bool is_host = lb_name_is(log.host, world->c->hosts[caller->line->host].name);
         for (size_t j = 0; j < log.record_count && is_host; j++) {
             if (log.records[j].kind == LB_NET_FAILED && log.records[j].value == LB_REFUSED) {
                 return true;
@@ -291,7 +291,7 @@ bool lb_wire_may_pool(const struct lb_world *world, const struct lb_net_log *log
     for (size_t i = 0; i < all_count; i++) {
         struct lb_net_log other;
         lb_net_log(world->net, i, &other);
-        host_count += strcmp(other.host, log->host) == 0 ? 1 : 0;
+        host_count += lb_name_is(other.host, log->host) ? 1 : 0;
     }
     for (uint32_t i = 0; i < world->c->client.count; i++) {
         const struct lb_line *line = &world->c->client.lines[i];

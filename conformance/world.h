@@ -2,6 +2,7 @@
  * The world of one run: scheduler, network, scripted servers, the program and its callers, memory,
  * and what the callers saw. Shared by the files of the runner:
  *
+ *   world.c     findings, failures, options, signals
  *   run.c       a run from its making to its verdict
  *   program.c   the client lane: callers and their operations
  *   server.c    the server lane: scripts
@@ -21,6 +22,7 @@
 #include "sim/sim.h"
 
 #define LB_WORLD_STEPS_MAX 200000u
+#define LB_WORLD_PROGRAM_MAX_NS (600ull * 1000000000)   /* a program that takes longer is a HANG */
 #define LB_WORLD_TIME_MAX_NS (8ull * 3600 * 1000000000) /* beyond every lawful wait of a case */
 #define LB_WORLD_ITEMS_MAX 4 /* items of one seen outcome: code, bytes, end or error */
 #define LB_WORLD_SIGNALS_MAX 16
@@ -121,6 +123,20 @@ void lb_world_exhaust(struct lb_world *world);
 /* lb_world_grade: raises the verdict to at least `verdict`. */
 void lb_world_grade(struct lb_world *world, enum lb_verdict verdict);
 
+/* lb_world_signal: the signal of that name; NULL beyond LB_WORLD_SIGNALS_MAX. */
+struct lb_signal *lb_world_signal(struct lb_world *world, struct lb_text name);
+
+/* lb_name_is: whether two names are the same. Names are short, and compared so often that the hooks
+ * which engines put into strcmp would cost more than the comparison. */
+static inline bool lb_name_is(const char *a, const char *b)
+{
+    while (*a == *b && *a != '\0') {
+        a++;
+        b++;
+    }
+    return *a == *b;
+}
+
 /* -- program.c -- */
 
 /* lb_program_start: starts the program's caller; it ends with is_program_ended. */
@@ -133,8 +149,6 @@ void lb_program_release(struct lb_world *world);
 enum lb_net_answer lb_server_on_connect(void *world, struct lb_net_conn *conn,
                                         uint64_t *ret_delay_ns);
 void lb_server_on_accept(void *world, struct lb_net_conn *conn);
-/* lb_world_signal: the signal of that name; NULL beyond LB_WORLD_SIGNALS_MAX. */
-struct lb_signal *lb_world_signal(struct lb_world *world, struct lb_text name);
 
 /* -- outcome.c -- */
 
