@@ -119,6 +119,8 @@ static void world_begin(struct lb_world *world)
     world->memory.size = 0;
     world->signal_count = 0;
     world->server_count = 0;
+    world->lifetime = NULL;
+    memset(world->profiled, 0, sizeof world->profiled);
     world->wire->stamp = 0;
     world->program_line = NULL;
     world->is_program_ended = false;
@@ -177,16 +179,53 @@ static bool postlude_step(struct lb_world *world, bool is_idle_close)
     return world_run(world, LB_SIM_ALL);
 }
 
-/* world_judge: one settled phase; the profile is that of the first phase with a finding. */
+/* world_count_profiled: how many of the workers in the profile are still there; `is_new` makes them
+ * those that are there now. */
+static uint32_t world_count_profiled(struct lb_world *world, bool is_new)
+{
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < lb_sim_worker_count(world->sim); i++) {
+        struct lb_sim_view view;
+        lb_sim_view(world->sim, i, &view);
+        uint64_t bit = UINT64_C(1) << (i % 64);
+        bool is_ours = view.role != LB_ROLE_CALLER && view.role != LB_ROLE_SERVER;
+        if (is_new && is_ours && view.state != LB_SIM_DONE) {
+            world->profiled[i / 64] |= bit;
+        }
+        count += (world->profiled[i / 64] & bit) != 0 && view.state != LB_SIM_DONE ? 1 : 0;
+    }
+    return count;
+}
+
+/* world_judge: one settled phase. The profile is that of the first phase with a finding; the phase at
+ * which its workers are gone is their lifetime. */
 static void world_judge(struct lb_world *world, enum lb_phase phase)
 {
     static const char *const titles[] = {
         "workers at the end of the program:", "workers after every time-out:",
         "workers after close-idle:", "workers after the transport was freed:"};
+    static const char *const lifetimes[] = {"", "until-timeout", "until-idle-close",
+                                            "until-destroy"};
     uint32_t before = world->result->finding_count;
+    bool has_profile = world->result->profile[0] != '\0';
     lb_rules_settled(world, phase);
-    if (world->result->finding_count > before && world->result->profile[0] == '\0') {
+    if (has_profile && world->lifetime == NULL && world_count_profiled(world, false) == 0) {
+        world->lifetime = lifetimes[phase];
+    } else if (!has_profile && world->result->finding_count > before) {
         lb_narrate_profile(world, titles[phase]);
+        world->lifetime = world_count_profiled(world, true) == 0 ? "" : NULL;
+    }
+}
+
+/* world_tell_lifetime: how long the workers in the profile lived, below it. */
+static void world_tell_lifetime(struct lb_world *world)
+{
+    char *text = world->result->profile;
+    size_t used = strlen(text);
+    const char *lifetime = world->lifetime == NULL ? "forever" : world->lifetime;
+    if (used > 0 && lifetime[0] != '\0') {
+        snprintf(text + used, sizeof world->result->profile - used,
+                 "  those of the transport live: %s\n", lifetime);
     }
 }
 
@@ -273,6 +312,7 @@ void lb_runner_run(struct lb_runner *runner, const struct lb_case *c,
     world_begin(world);
     if (world_live(world)) {
         world_judge_schedule(world);
+        world_tell_lifetime(world);
     }
     ret_result->trace_hash = lb_sim_hash(world->sim);
     ret_result->steps = lb_sim_steps(world->sim);

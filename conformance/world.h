@@ -103,7 +103,10 @@ struct lb_world {
     const struct lb_line *program_line; /* the line that the program executes; NULL: none */
     bool is_program_ended;              /* the client lane has come to its end */
     bool is_ending;                     /* the postlude has begun: programs and scripts stop */
-    struct lb_wire *wire;               /* the model's storage (wire.c) */
+    uint64_t
+        profiled[LB_SIM_WORKERS_MAX / 64]; /* the transport's workers in the result's profile */
+    const char *lifetime; /* when they were gone; NULL: not yet, or there is no profile */
+    struct lb_wire *wire; /* the model's storage (wire.c) */
 };
 
 /* lb_world_options: the transport's options of a case. */
