@@ -318,13 +318,8 @@ enum exit_code command_check(int argc, char **argv)
     enum exit_code code;
     int count = 0;
 
-    switch (options_parse(&options, argc, argv, &count)) {
-    case OPTIONS_HELP:
-        return EXIT_AS_EXPECTED;
-    case OPTIONS_WRONG:
-        return EXIT_USAGE;
-    case OPTIONS_OK:
-        break;
+    if (!options_begin(&options, argc, argv, &count, &code)) {
+        return code;
     }
     code = select_cases("check", check.folder, argv, count, &paths);
     if (code == EXIT_AS_EXPECTED) {

@@ -51,15 +51,11 @@ enum exit_code command_decode(int argc, char **argv)
         .about = "Turns bytes into the case that they say.",
         .rows = rows,
     };
+    enum exit_code code = EXIT_AS_EXPECTED;
     int count = 0;
 
-    switch (options_parse(&options, argc, argv, &count)) {
-    case OPTIONS_HELP:
-        return EXIT_AS_EXPECTED;
-    case OPTIONS_WRONG:
-        return EXIT_USAGE;
-    case OPTIONS_OK:
-        break;
+    if (!options_begin(&options, argc, argv, &count, &code)) {
+        return code;
     }
     if (count != 1) {
         fprintf(stderr, "lastbyte decode: takes one file\nSee: lastbyte decode --help\n");

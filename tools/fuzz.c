@@ -511,15 +511,8 @@ enum exit_code command_fuzz(int argc, char **argv)
     fuzz->seconds = 60;
     fuzz->jobs = 1;
     fuzz->seed = FUZZ_SEED_NONE;
-    switch (options_parse(&options, argc, argv, &count)) {
-    case OPTIONS_HELP:
-        code = EXIT_AS_EXPECTED;
-        break;
-    case OPTIONS_WRONG:
-        break;
-    case OPTIONS_OK:
+    if (options_begin(&options, argc, argv, &count, &code)) {
         code = fuzz_campaign(fuzz);
-        break;
     }
     fuzz_free(fuzz);
     return code;

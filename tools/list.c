@@ -170,15 +170,11 @@ enum exit_code command_list(int argc, char **argv)
                  "of cases that cite each.",
         .rows = rows,
     };
+    enum exit_code code = EXIT_AS_EXPECTED;
     int count = 0;
 
-    switch (options_parse(&options, argc, argv, &count)) {
-    case OPTIONS_HELP:
-        return EXIT_AS_EXPECTED;
-    case OPTIONS_WRONG:
-        return EXIT_USAGE;
-    case OPTIONS_OK:
-        break;
+    if (!options_begin(&options, argc, argv, &count, &code)) {
+        return code;
     }
     if (count > 1 ||
         (count == 1 && strcmp(argv[0], "cases") != 0 && strcmp(argv[0], "rules") != 0)) {

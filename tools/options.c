@@ -218,3 +218,19 @@ void options_help(const struct options *options, FILE *file)
         fprintf(file, "  %-*s  %s\n", OPTIONS_HELP_COLUMN, left, row->help);
     }
 }
+
+bool options_begin(const struct options *options, int argc, char **argv, int *ret_count,
+                   enum exit_code *ret_code)
+{
+    switch (options_parse(options, argc, argv, ret_count)) {
+    case OPTIONS_HELP:
+        *ret_code = EXIT_AS_EXPECTED;
+        return false;
+    case OPTIONS_WRONG:
+        *ret_code = EXIT_USAGE;
+        return false;
+    case OPTIONS_OK:
+        return true;
+    }
+    LB_UNREACHABLE("an outcome of options_parse");
+}

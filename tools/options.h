@@ -8,6 +8,8 @@
 #ifndef LASTBYTE_TOOLS_OPTIONS_H
 #define LASTBYTE_TOOLS_OPTIONS_H
 
+#include "command.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -80,6 +82,13 @@ enum options_outcome {
  */
 enum options_outcome options_parse(const struct options *options, int argc, char **argv,
                                    int *ret_count);
+
+/*
+ * options_begin: the same for a command, which is over when this returns false: *ret_code is then its
+ * exit code, for help or wrong usage.
+ */
+bool options_begin(const struct options *options, int argc, char **argv, int *ret_count,
+                   enum exit_code *ret_code);
 
 /* options_help: prints usage, what the command does, and its options. */
 void options_help(const struct options *options, FILE *file);

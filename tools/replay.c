@@ -171,18 +171,11 @@ enum exit_code command_replay(int argc, char **argv)
     enum exit_code code = EXIT_USAGE;
     int count = 0;
 
-    switch (options_parse(&options, argc, argv, &count)) {
-    case OPTIONS_HELP:
-        code = EXIT_AS_EXPECTED;
-        break;
-    case OPTIONS_WRONG:
-        break;
-    case OPTIONS_OK:
+    if (options_begin(&options, argc, argv, &count, &code)) {
         code = replay_gather(argv, count, &paths);
         if (code == EXIT_AS_EXPECTED) {
             code = replay_run(replay, &paths);
         }
-        break;
     }
     paths_deinit(&paths);
     free(replay);

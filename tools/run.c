@@ -196,13 +196,8 @@ enum exit_code command_run(int argc, char **argv)
     enum exit_code code;
     int count = 0;
 
-    switch (options_parse(&options, argc, argv, &count)) {
-    case OPTIONS_HELP:
-        return EXIT_AS_EXPECTED;
-    case OPTIONS_WRONG:
-        return EXIT_USAGE;
-    case OPTIONS_OK:
-        break;
+    if (!options_begin(&options, argc, argv, &count, &code)) {
+        return code;
     }
     if (!run_is_clear(&run, count)) {
         return EXIT_USAGE;
