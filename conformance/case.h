@@ -20,7 +20,8 @@
 #define LB_CASE_LINES_MAX 1024      /* lines of one block */
 #define LB_CASE_FILE_MAX (1u << 20) /* bytes of a case file */
 #define LB_CASE_SLICES_MAX 8
-#define LB_CASE_FILL_MAX (1u << 20) /* bytes of one fill */
+#define LB_CASE_TIME_MAX_NS (UINT64_C(3600) * 1000000000) /* of one time in a case */
+#define LB_CASE_FILL_MAX (1u << 20)                       /* bytes of one fill */
 
 /* Bytes that may hold NULs. */
 struct lb_text {

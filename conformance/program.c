@@ -290,10 +290,12 @@ static void program_simple(struct lb_world *world, const struct lb_line *line)
         break;
     case LB_VERB_SIGNAL: {
         struct lb_signal *signal = lb_world_signal(world, line->name);
-        if (signal != NULL) {
-            signal->is_given = true;
-            lb_sim_wake(world->sim, &signal->queue);
+        if (signal == NULL) {
+            lb_world_fail(world, line, "a signal", "there is no room for more signals");
+            return;
         }
+        signal->is_given = true;
+        lb_sim_wake(world->sim, &signal->queue);
         break;
     }
     default:

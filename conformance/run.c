@@ -29,31 +29,6 @@ const char *lb_verdict_word(enum lb_verdict verdict)
     return words[verdict];
 }
 
-/* -- memory -- */
-
-static void *counted_alloc(struct lb_memory *memory, size_t size)
-{
-    struct lb_counted_memory *counted = (struct lb_counted_memory *)(void *)memory;
-    void *block = malloc(size);
-    if (block != NULL) {
-        counted->block_count++;
-        counted->size += size;
-    }
-    return block;
-}
-
-static void counted_release(struct lb_memory *memory, void *block, size_t size)
-{
-    struct lb_counted_memory *counted = (struct lb_counted_memory *)(void *)memory;
-    LB_ASSERT(counted->block_count > 0);
-    LB_ASSERT(counted->size >= size);
-    counted->block_count--;
-    counted->size -= size;
-    free(block);
-}
-
-/* -- the world -- */
-
 /* world_violation: the network saw a socket misused. */
 static void world_violation(void *context, const char *rule, const char *phrase)
 {
@@ -82,13 +57,35 @@ static void world_on_switch(void *context)
     }
 }
 
+/* world_steps: how many steps a run may take: more where the servers' bytes are cut into many
+ * segments, each of which may be read on its own by each request. */
+static uint64_t world_steps(const struct lb_world *world)
+{
+    const struct lb_case *c = world->c;
+    uint32_t slice = world->variant->slice;
+    uint64_t served = 0;
+    for (uint32_t h = 0; h < c->host_count; h++) {
+        for (uint32_t i = 0; i < c->hosts[h].conn_count; i++) {
+            const struct lb_lines *script = &c->hosts[h].conns[i].script;
+            for (uint32_t j = 0; j < script->count; j++) {
+                bool is_fill = script->lines[j].verb == LB_VERB_FILL ||
+                               script->lines[j].verb == LB_VERB_CHUNK_FILL;
+                served += script->lines[j].bytes.size + (is_fill ? script->lines[j].number : 0);
+            }
+        }
+    }
+    bool is_cut = slice != 0 && slice != LB_NET_WHOLE;
+    uint64_t segments = is_cut ? served / slice * (c->request_count + 1u) : 0;
+    return LB_WORLD_STEPS_MAX + segments * LB_WORLD_SEGMENT_STEPS;
+}
+
 /* world_reset: the scheduler and the network as a variant wants them. */
 static void world_reset(struct lb_world *world)
 {
     const struct lb_variant *variant = world->variant;
     bool is_own = variant->departures == NULL;
     struct lb_sim_options sim_options = {
-        .step_count_max = LB_WORLD_STEPS_MAX,
+        .step_count_max = world_steps(world),
         .time_max_ns = LB_WORLD_TIME_MAX_NS,
         .departures = is_own ? world->c->departures : variant->departures,
         .departure_count = is_own ? world->c->departure_count : variant->departure_count,
@@ -115,8 +112,7 @@ static void world_reset(struct lb_world *world)
 static void world_begin(struct lb_world *world)
 {
     world->transport = NULL;
-    world->memory.block_count = 0;
-    world->memory.size = 0;
+    LB_ASSERT(world->memory.block_count == 0);
     world->signal_count = 0;
     world->server_count = 0;
     world->lifetime = NULL;
@@ -314,6 +310,7 @@ void lb_runner_run(struct lb_runner *runner, const struct lb_case *c,
         world_judge_schedule(world);
         world_tell_lifetime(world);
     }
+    lb_memory_reclaim(&world->memory);
     ret_result->trace_hash = lb_sim_hash(world->sim);
     ret_result->steps = lb_sim_steps(world->sim);
     ret_result->switches = lb_sim_switches(world->sim);
@@ -329,8 +326,7 @@ enum lb_status lb_runner_new(struct lb_runner **ret_runner)
         return LB_MEMORY;
     }
     struct lb_world *world = &runner->world;
-    world->memory.memory.alloc = counted_alloc;
-    world->memory.memory.release = counted_release;
+    lb_memory_count(&world->memory);
     world->trace.emit = world_emit;
     world->wire = calloc(1, sizeof *world->wire);
     if (world->wire == NULL || lb_sim_new(&world->sim) != LB_OK ||
@@ -353,6 +349,7 @@ void lb_runner_free(struct lb_runner **runner_pointer)
     for (uint32_t i = 0; i < LB_CASE_REQUESTS_MAX; i++) {
         free(world->callers[i].received);
     }
+    free(world->memory.blocks);
     if (world->wire != NULL) {
         free(world->wire->bodies);
         free(world->wire);

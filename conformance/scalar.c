@@ -93,9 +93,9 @@ uint64_t lbi_parser_time(struct lbi_parser *p)
         lbi_words_add(&words, lbi_unit(i)->word);
     }
     uint32_t unit = lbi_parser_choice(p, "a unit", &words);
-    if (!p->is_failed && value > UINT64_MAX / lbi_unit(unit)->ns) {
+    if (!p->is_failed && value > LB_CASE_TIME_MAX_NS / lbi_unit(unit)->ns) {
         p->at = start;
-        lbi_parser_fail(p, "a time of at most 18446744073709551615ns");
+        lbi_parser_fail(p, "a time of at most 60min");
     }
     return p->is_failed ? 0 : value * lbi_unit(unit)->ns;
 }

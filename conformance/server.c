@@ -211,7 +211,11 @@ static void server_await(struct server *server, const struct lb_line *line)
 {
     struct lb_world *world = server->world;
     struct lb_signal *signal = lb_world_signal(world, line->name);
-    while (signal != NULL && !signal->is_given && !world->is_ending) {
+    if (signal == NULL) {
+        server_fail(server, line, "there is no room for more signals");
+        return;
+    }
+    while (!signal->is_given && !world->is_ending) {
         (void)lb_sim_block(world->sim, &signal->queue, LB_NEVER, LB_SITE_SERVER_AWAIT);
     }
 }

@@ -2,6 +2,7 @@
  * The world of one run: scheduler, network, scripted servers, the program and its callers, memory,
  * and what the callers saw. Shared by the files of the runner:
  *
+ *   memory.c    the memory of a transport
  *   world.c     findings, failures, options, signals
  *   run.c       a run from its making to its verdict
  *   program.c   the client lane: callers and their operations
@@ -22,6 +23,7 @@
 #include "sim/sim.h"
 
 #define LB_WORLD_STEPS_MAX 200000u
+#define LB_WORLD_SEGMENT_STEPS 16u /* more, for each segment that a slice makes */
 #define LB_WORLD_PROGRAM_MAX_NS (600ull * 1000000000)   /* a program that takes longer is a HANG */
 #define LB_WORLD_TIME_MAX_NS (8ull * 3600 * 1000000000) /* beyond every lawful wait of a case */
 #define LB_WORLD_ITEMS_MAX 4 /* items of one seen outcome: code, bytes, end or error */
@@ -79,8 +81,9 @@ struct lb_signal {
 /* The memory a transport gets: counted, so that every byte is asked back (E3). */
 struct lb_counted_memory {
     struct lb_memory memory;
-    uint64_t block_count;
-    uint64_t size;
+    void **blocks; /* those that live, in order of their allocation */
+    size_t block_count;
+    size_t block_room;
 };
 
 struct lb_world {
@@ -139,6 +142,13 @@ static inline bool lb_name_is(const char *a, const char *b)
     }
     return *a == *b;
 }
+
+/* -- memory.c -- */
+
+/* lb_memory_count: makes `counted` an allocator without blocks; its list is released with free. */
+void lb_memory_count(struct lb_counted_memory *counted);
+/* lb_memory_reclaim: releases what a transport has left behind; it and its workers are gone. */
+void lb_memory_reclaim(struct lb_counted_memory *counted);
 
 /* -- program.c -- */
 

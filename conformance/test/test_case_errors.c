@@ -139,7 +139,7 @@ static const struct error_row error_rows[] = {
     {CONN "pause 99999999999999999999s\n", 7, 7, "\"99999999999999999999s\"",
      "a number of at most 18446744073709551615"},
     {CONN "pause 18446744073709551615s\n", 7, 7, "\"18446744073709551615s\"",
-     "a time of at most 18446744073709551615ns"},
+     "a time of at most 60min"},
     {CONN "await 1\n", 7, 7, "\"1\"", "the name of a signal: a-z, then a-z, 0-9 and -"},
     {CONN "pause 1s\nrefuse\n", 8, 1, "refuse after another line",
      "refuse as the only line of its connection"},
