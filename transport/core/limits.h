@@ -4,6 +4,8 @@
 #ifndef LASTBYTE_CORE_LIMITS_H
 #define LASTBYTE_CORE_LIMITS_H
 
+#include <stdint.h>
+
 #define LBI_INPUT_SIZE 4096u   /* bytes of a connection's input buffer */
 #define LBI_HEAD_CAPACITY 512u /* first size of the storage for a response's fields */
 #define LBI_HOST_MAX 255u      /* bytes of a host's name (RFC 1035 section 2.3.4) */
@@ -11,5 +13,8 @@
 #define LBI_OVERHEAD_PER_BYTE                                                                      \
     16u /* framing bytes a chunked body may spend on each of its bytes,
                                         beyond head_size_max */
+#define LBI_ADDRESS_MAX 16u /* addresses of one host that a dial tries */
+#define LBI_ADDRESS_SHARE_NS                                                                       \
+    UINT64_C(2000000000) /* what a dial gives each address, at least, of its time */
 
 #endif

@@ -123,7 +123,7 @@ static struct lb_request *connection_detach(struct lbi_connection *c)
     lbi_emit(c->transport, LB_EVENT_EXCHANGE_END, lbi_connection_name(c), request->id);
     if (request->phase == LBI_REQUEST_STARTED && c->is_write_begun && !c->is_write_done) {
         c->writing_for = request;
-        request->is_being_written = true;
+        request->writing_count++;
     }
     request->connection = NULL;
     c->request = NULL;

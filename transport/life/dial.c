@@ -34,8 +34,7 @@ static void dial_fail(struct lbi_connection *c, enum lb_status cause)
 
 enum lb_status lbi_dial_start(struct lbi_connection *c)
 {
-    LBI_CHECK_MAGIC(c, LBI_CONNECTION_MAGIC);
-    LB_ASSERT(c->pin_count > 0);
+    LBI_CHECK_MAGIC(c, LBI_CONNECTION_MAGIC); /* its pins are the lock's: work_unpin asserts them */
     enum lb_status status =
         dial_start_worker(c, LB_ROLE_DIAL, lbi_dial_worker, LB_SITE_START_DIAL, &c->dial_worker);
     if (status != LB_OK) {

@@ -133,7 +133,7 @@ struct lb_request {
     uint32_t retry_count;
     bool is_head_method;
     bool is_close;
-    bool is_being_written; /* by a connection that it was carried away from; send waits (B6) */
+    uint32_t writing_count; /* connections it was carried away from that still write it (B6) */
     enum lb_body_state body_state;
     enum lb_status outcome; /* DONE: LB_END or an error; before: LB_OK */
     struct lb_response response;

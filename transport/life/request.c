@@ -153,7 +153,7 @@ enum lb_status lb_request_send(struct lb_request *request, struct lb_response **
             lbi_lock(t, LB_SITE_REQUEST_SEND);
         }
     }
-    while (request->is_being_written) {
+    while (request->writing_count > 0) {
         /* its connection is being shut down: this is no wait for a peer */
         (void)lbi_wait(t, &request->wake, LB_NEVER, LB_SITE_WAIT_WRITTEN);
     }
@@ -249,6 +249,7 @@ void lbi_request_destroy(struct lb_request *request)
     struct lb_transport *t = request->transport;
     LB_ASSERT(t->is_locked);
     LB_ASSERT(request->connection == NULL);
+    LB_ASSERT(request->writing_count == 0);
     DL_DELETE(t->requests, request);
     lbi_host_release(&request->host);
     lbi_request_head_release(&request->head);

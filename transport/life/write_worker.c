@@ -47,7 +47,8 @@ static void write_report(struct lbi_connection *c, enum lb_status status, struct
     c->is_write_failed = status != LB_OK;
     lbi_request_head_release(&c->head);
     if (c->writing_for != NULL) {
-        c->writing_for->is_being_written = false;
+        LB_ASSERT(c->writing_for->writing_count > 0);
+        c->writing_for->writing_count--;
         lbi_wake(t, &c->writing_for->wake, LB_SITE_WAKE_CALLER);
         c->writing_for = NULL;
     }
