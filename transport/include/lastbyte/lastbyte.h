@@ -26,6 +26,8 @@
 #include "lastbyte/site.h"
 #include "lastbyte/socket.h"
 #include "lastbyte/status.h"
+#include "lastbyte/tcp.h"
+#include "lastbyte/threads.h"
 #include "lastbyte/trace.h"
 
 #endif

@@ -1,0 +1,266 @@
+/*
+ * Tests of the sockets over TCP by themselves: what socket.h promises of each call, against a server on
+ * loopback.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <pthread.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "lastbyte/lastbyte.h"
+#include "test/loopback.h"
+#include "test/memory_fixture.h"
+
+#define MS UINT64_C(1000000)
+#define PATIENCE_MS 20000 /* for what happens at once on a machine that is not busy */
+
+static struct world {
+    struct lb_network *network;
+    struct loopback *server;
+    uint32_t fd_count; /* before the test */
+} world;
+
+static uint64_t now(void)
+{
+    struct lb_runtime *runtime = lb_runtime_threads();
+    return runtime->ops->now(runtime);
+}
+
+static int setup(void **state)
+{
+    (void)state;
+    world.fd_count = loopback_fd_count();
+    assert_int_equal(lb_network_tcp_new(lb_memory_standard(), &world.network), LB_OK);
+    world.server = loopback_start("127.0.0.1");
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    loopback_stop(&world.server);
+    lb_network_tcp_free(&world.network);
+    assert_null(world.network);
+    assert_int_equal(loopback_fd_count(), world.fd_count);
+    return 0;
+}
+
+static struct lb_socket *open_socket(const char *scheme, const char *host)
+{
+    struct lb_socket *socket = NULL;
+    struct lb_endpoint endpoint = {scheme, host, loopback_port(world.server)};
+    assert_int_equal(world.network->ops->open(world.network, &endpoint, &socket), LB_OK);
+    return socket;
+}
+
+static void test_threads_tcp_has_a_name(void **state)
+{
+    (void)state;
+    char expected[64];
+    unsigned port = loopback_port(world.server);
+    struct lb_socket *four = open_socket("http", "127.0.0.1");
+    struct lb_socket *six = open_socket("http", "::1");
+    (void)snprintf(expected, sizeof expected, "127.0.0.1:%u#1", port);
+    assert_string_equal(four->ops->name(four), expected);
+    (void)snprintf(expected, sizeof expected, "[::1]:%u#2", port);
+    assert_string_equal(six->ops->name(six), expected);
+    four->ops->close(&four, LB_SITE_SOCKET_CLOSE);
+    six->ops->close(&six, LB_SITE_SOCKET_CLOSE);
+    assert_null(four);
+}
+
+static void test_threads_tcp_without_memory_or_descriptors_does_not_open(void **state)
+{
+    (void)state;
+    struct test_memory memory;
+    struct lb_network *network = NULL;
+    struct lb_socket *socket = NULL;
+    struct lb_endpoint endpoint = {"http", "127.0.0.1", 80};
+    struct rlimit limit;
+    test_memory_init(&memory, 1);
+    assert_int_equal(lb_network_tcp_new(&memory.memory, &network), LB_MEMORY);
+    test_memory_init(&memory, 2);
+    assert_int_equal(lb_network_tcp_new(&memory.memory, &network), LB_OK);
+    assert_int_equal(network->ops->open(network, &endpoint, &socket), LB_MEMORY);
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
+    struct rlimit none = {.rlim_cur = 0, .rlim_max = limit.rlim_max};
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+    assert_int_equal(network->ops->open(network, &endpoint, &socket), LB_MEMORY);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+    assert_null(socket);
+    lb_network_tcp_free(&network);
+    lb_network_tcp_free(&network); /* NULL is allowed */
+    assert_int_equal(memory.block_count, 0);
+    assert_int_equal(memory.size, 0);
+}
+
+static void test_threads_tcp_without_tls_refuses_https(void **state)
+{
+    (void)state;
+    struct lb_socket *socket = open_socket("https", "127.0.0.1");
+    assert_int_equal(socket->ops->connect(socket, LB_NEVER, LB_SITE_SOCKET_CONNECT), LB_REFUSED);
+    socket->ops->close(&socket, LB_SITE_SOCKET_CLOSE);
+}
+
+static void test_threads_tcp_tries_each_address_of_a_name(void **state)
+{
+    (void)
+        state; /* "localhost" is both ::1, where nobody listens, and 127.0.0.1, or only the latter */
+    struct lb_socket *socket = open_socket("http", "localhost");
+    assert_int_equal(socket->ops->connect(socket, now() + 20000 * MS, LB_SITE_SOCKET_CONNECT),
+                     LB_OK);
+    socket->ops->close(&socket, LB_SITE_SOCKET_CLOSE);
+}
+
+static void test_threads_tcp_waits_without_taking_bytes(void **state)
+{
+    (void)state;
+    static const char request[] = "GET /0/1/1 HTTP/1.1\r\n\r\n";
+    char bytes[512];
+    size_t size = 0;
+    struct lb_socket *s = open_socket("http", "127.0.0.1");
+    assert_int_equal(s->ops->connect(s, LB_NEVER, LB_SITE_SOCKET_CONNECT), LB_OK);
+    assert_false(s->ops->is_pending(s));
+    assert_int_equal(s->ops->read(s, NULL, 0, now() + 10 * MS, LB_SITE_SOCKET_READ_FIRST, &size),
+                     LB_TIMEOUT);
+    assert_int_equal(s->ops->read(s, bytes, 1, now() + 10 * MS, LB_SITE_SOCKET_READ_HEAD, &size),
+                     LB_TIMEOUT);
+    assert_int_equal(
+        s->ops->write(s, request, sizeof request - 1, LB_NEVER, LB_SITE_SOCKET_WRITE, &size),
+        LB_OK);
+    assert_int_equal(size, sizeof request - 1);
+    for (size_t i = 0; i < 2; i++) {
+        assert_int_equal(s->ops->read(s, NULL, 0, LB_NEVER, LB_SITE_SOCKET_READ_FIRST, &size),
+                         LB_OK);
+        assert_true(s->ops->is_pending(s));
+    }
+    assert_int_equal(s->ops->read(s, bytes, 8, LB_NEVER, LB_SITE_SOCKET_READ_HEAD, &size), LB_OK);
+    assert_memory_equal(bytes, "HTTP/1.1", 8);
+    loopback_close_all(world.server);
+    enum lb_status status = LB_OK;
+    while (status == LB_OK) {
+        status = s->ops->read(s, bytes, sizeof bytes, LB_NEVER, LB_SITE_SOCKET_READ_BODY, &size);
+    }
+    assert_int_equal(status, LB_END);
+    assert_true(s->ops->is_pending(s)); /* the end is there */
+    s->ops->shutdown(s, LB_SITE_SOCKET_SHUTDOWN);
+    s->ops->shutdown(s, LB_SITE_SOCKET_SHUTDOWN);
+    assert_int_equal(s->ops->read(s, bytes, 1, LB_NEVER, LB_SITE_SOCKET_READ_BODY, &size),
+                     LB_CLOSED);
+    assert_int_equal(s->ops->read(s, NULL, 0, LB_NEVER, LB_SITE_SOCKET_READ_FIRST, &size),
+                     LB_CLOSED);
+    assert_int_equal(s->ops->write(s, request, 1, LB_NEVER, LB_SITE_SOCKET_WRITE, &size),
+                     LB_CLOSED);
+    s->ops->close(&s, LB_SITE_SOCKET_CLOSE);
+}
+
+/* A reset that the write found first is still a reset, and no end, to the reader. */
+static void test_threads_tcp_keeps_a_reset_that_a_write_found(void **state)
+{
+    (void)state;
+    static const char request[] = "GET /7/1/0 HTTP/1.1\r\n\r\n"; /* LOOPBACK_RESET, no body */
+    char bytes[512];
+    size_t size = 0;
+    struct lb_socket *s = open_socket("http", "127.0.0.1");
+    assert_int_equal(s->ops->connect(s, LB_NEVER, LB_SITE_SOCKET_CONNECT), LB_OK);
+    assert_int_equal(
+        s->ops->write(s, request, sizeof request - 1, LB_NEVER, LB_SITE_SOCKET_WRITE, &size),
+        LB_OK);
+    enum lb_status status = LB_OK;
+    for (uint32_t i = 0; i < PATIENCE_MS && status == LB_OK; i++) {
+        loopback_pause(1);
+        status = s->ops->write(s, "x", 1, LB_NEVER, LB_SITE_SOCKET_WRITE, &size);
+    }
+    assert_int_equal(status, LB_RESET);
+    status = LB_OK;
+    while (status == LB_OK) {
+        status = s->ops->read(s, bytes, sizeof bytes, LB_NEVER, LB_SITE_SOCKET_READ_BODY, &size);
+    }
+    assert_int_equal(status, LB_RESET);
+    assert_true(s->ops->is_pending(s));
+    s->ops->close(&s, LB_SITE_SOCKET_CLOSE);
+}
+
+/* A call on a socket in another thread. */
+struct socket_call {
+    struct lb_socket *socket;
+    enum lb_status status;
+};
+
+static void *connect_main(void *argument)
+{
+    struct socket_call *call = argument;
+    call->status = call->socket->ops->connect(call->socket, LB_NEVER, LB_SITE_SOCKET_CONNECT);
+    return NULL;
+}
+
+static void *write_main(void *argument)
+{
+    static const char bytes[65536];
+    struct socket_call *call = argument;
+    size_t size = 0;
+    call->status = LB_OK;
+    while (call->status == LB_OK) {
+        call->status = call->socket->ops->write(call->socket, bytes, sizeof bytes, LB_NEVER,
+                                                LB_SITE_SOCKET_WRITE, &size);
+    }
+    return NULL;
+}
+
+/* expect_shutdown_unblocks: a call that blocks for good on a socket to a port that stalls. */
+static void expect_shutdown_unblocks(struct lb_socket *socket, void *(*function)(void *))
+{
+    struct socket_call call = {.socket = socket};
+    pthread_t thread;
+    assert_int_equal(pthread_create(&thread, NULL, function, &call), 0);
+    loopback_pause(50);
+    socket->ops->shutdown(socket, LB_SITE_SOCKET_SHUTDOWN);
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    assert_int_equal(call.status, LB_CLOSED);
+    socket->ops->close(&socket, LB_SITE_SOCKET_CLOSE);
+}
+
+static void test_threads_tcp_shutdown_unblocks_connect_and_write(void **state)
+{
+    (void)state;
+    struct lb_socket *socket = NULL;
+    uint16_t port = 0;
+    int fd = loopback_bind(&port); /* listens, and never reads */
+    assert_int_equal(listen(fd, 8), 0);
+    struct lb_endpoint endpoint = {"http", "127.0.0.1", port};
+    assert_int_equal(world.network->ops->open(world.network, &endpoint, &socket), LB_OK);
+    assert_int_equal(socket->ops->connect(socket, LB_NEVER, LB_SITE_SOCKET_CONNECT), LB_OK);
+    expect_shutdown_unblocks(socket, write_main);
+    assert_int_equal(close(fd), 0);
+
+    struct loopback_stalled stalled = loopback_stall();
+    endpoint.port = stalled.port;
+    assert_int_equal(world.network->ops->open(world.network, &endpoint, &socket), LB_OK);
+    expect_shutdown_unblocks(socket, connect_main);
+    loopback_unstall(&stalled);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(test_threads_tcp_##name, setup, teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(has_a_name),
+        TEST(without_memory_or_descriptors_does_not_open),
+        TEST(without_tls_refuses_https),
+        TEST(tries_each_address_of_a_name),
+        TEST(waits_without_taking_bytes),
+        TEST(keeps_a_reset_that_a_write_found),
+        TEST(shutdown_unblocks_connect_and_write),
+    };
+    return cmocka_run_group_tests_name("threads_tcp", tests, NULL, NULL);
+}
