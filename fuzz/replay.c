@@ -3,8 +3,8 @@
  *
  * It runs every file of its arguments, and every file below a directory, in the order of their
  * names, each from a block of exactly its size, so that an over-read is seen. A finding aborts in
- * the target. Exit codes: 0 nothing was found, 2 usage or an unreadable path, 4 a repeated run
- * differed.
+ * the target. Exit codes: 0 nothing was found, 2 usage or an unreadable path, 3 no memory or lost
+ * output, 4 a repeated run differed.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -20,6 +20,7 @@
 #include "target.h"
 
 #define EXIT_BAD_USAGE 2
+#define EXIT_LOST 3
 #define EXIT_DIFFERENT 4
 #define INPUT_SIZE_MAX (1u << 20) /* larger files are no inputs */
 #define MUTANT_SIZE_MAX 4096u
@@ -302,6 +303,15 @@ static uint64_t parse_number(const char *text)
     return number;
 }
 
+/* output_finish: ends with code 3 if what was printed did not arrive. */
+static void output_finish(void)
+{
+    if (fflush(stdout) != 0 || ferror(stdout)) {
+        fprintf(stderr, "replay: could not write to standard output\n");
+        exit(EXIT_LOST);
+    }
+}
+
 static void print_dictionary(void)
 {
     char *text = NULL;
@@ -310,9 +320,10 @@ static void print_dictionary(void)
         usage_fail("this target has no dictionary", "");
     }
     lb_dictionary_text(&text, &size);
-    bool is_written = fwrite(text, 1, size, stdout) == size && fflush(stdout) == 0;
+    fwrite(text, 1, size, stdout);
     free(text);
-    exit(is_written ? 0 : 3);
+    output_finish();
+    exit(0);
 }
 
 /* parse_options: returns the position of the first path. */
@@ -328,6 +339,9 @@ static int parse_options(int argc, char **argv, struct replay *replay)
     while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
         if (option == 'r') {
             replay->repeat = parse_number(optarg);
+            if (replay->repeat == 0) {
+                usage_fail("--repeat begins with 1: ", optarg);
+            }
         } else if (option == 'h') {
             replay->has_hash = true;
         } else if (option == 's') {
@@ -340,6 +354,7 @@ static int parse_options(int argc, char **argv, struct replay *replay)
             print_dictionary();
         } else if (option == '?' + 1) {
             printf("%s", usage);
+            output_finish();
             exit(0);
         } else {
             exit(EXIT_BAD_USAGE);
@@ -385,5 +400,6 @@ int main(int argc, char **argv)
         print_stats("mutants", &before);
     }
     replay_deinit(&replay);
+    output_finish();
     return is_same ? 0 : EXIT_DIFFERENT;
 }

@@ -7,6 +7,9 @@
  *
  * That process is a child: when a case ends it, by a failed assertion say, the case is a CRASH, and a
  * new child goes on with the next one. What is known so far stands in shared memory.
+ *
+ * SIGINT and SIGTERM end it after the case that runs, and the summary is printed; a second one does
+ * not wait for that case.
  */
 #include "core/assert.h"
 #include "isolate.h"
@@ -15,6 +18,7 @@
 #include "select.h"
 
 #include <inttypes.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <uv.h>
@@ -100,7 +104,7 @@ static void check_report(struct check *check, const struct check_entry *entry,
                outcome->variant_count == 1 ? "" : "s");
         return;
     }
-    printf("%s: %.*s\n", check->c.id, (int)check->c.title.size, check->c.title.bytes);
+    report_title(&check->c);
     printf("  in slice %s, schedule %s; %" PRIu32 " variant%s ran\n", slice, outcome->worst.name,
            outcome->variant_count, outcome->variant_count == 1 ? "" : "s");
     report_details(entry->path, &check->c, &outcome->result);
@@ -160,6 +164,7 @@ static void check_entry_run(struct check *check, struct check_entry *entry)
     }
     lb_case_clear(&check->c);
     report_running(NULL, NULL);
+    fflush(stdout);
 }
 
 static void check_summary(const struct check *check, uint64_t time_ns)
@@ -183,6 +188,9 @@ static void check_summary(const struct check *check, uint64_t time_ns)
         printf("; %" PRIu64 " broken file%s", check->found->broken_files,
                check->found->broken_files == 1 ? "" : "s");
     }
+    if (isolate_signal() != 0) {
+        printf("; interrupted");
+    }
     double seconds = (double)time_ns / 1e9;
     printf("; %.2f s, %.0f cases/s\n", seconds, seconds > 0 ? (double)cases / seconds : 0.0);
 }
@@ -200,7 +208,7 @@ static void check_child(void *argument)
         return;
     }
     select_case_init(&check->c);
-    while (found->step < check->rounds * check->entry_count) {
+    while (found->step < check->rounds * check->entry_count && isolate_signal() == 0) {
         check_entry_run(check, &found->entries[found->step % check->entry_count]);
         found->step++;
     }
@@ -218,7 +226,9 @@ static void check_crashed(struct check *check)
     found->code = command_worse(found->code, EXIT_UNEXPECTED);
     report_verdict(LB_VERDICT_CRASH);
     printf("%s: the process that ran it has ended; what it said stands above\n", entry->path);
-    printf("  reproduce: lastbyte check --verbose %s\n", entry->path);
+    printf("  reproduce: lastbyte check --verbose ");
+    report_word(stdout, entry->path);
+    printf("\n");
     found->step++;
 }
 
@@ -228,12 +238,14 @@ static void check_run(struct check *check)
     struct check_found *found = check->found;
     uint64_t last = check->rounds * check->entry_count;
 
-    while (found->step < last) {
+    while (found->step < last && isolate_signal() == 0) {
         switch (isolate_run(check_child, check)) {
         case ISOLATE_DONE:
             break;
         case ISOLATE_CRASHED:
-            check_crashed(check);
+            if (isolate_signal() == 0) { /* otherwise the second signal ended it */
+                check_crashed(check);
+            }
             break;
         case ISOLATE_FAILED:
             fprintf(stderr, "lastbyte check: the process that runs the cases has failed\n");
@@ -250,6 +262,7 @@ static void check_rounds(struct check *check)
     uint64_t state = check->seed;
     uint64_t start = uv_hrtime();
 
+    isolate_watch();
     if (check->seed == CHECK_SEED_NONE) {
         check_run(check);
     } else {
@@ -262,6 +275,10 @@ static void check_rounds(struct check *check)
             check_run(check);
         }
         check->rounds = rounds;
+    }
+    if (isolate_signal() != 0) {
+        found->code = command_worse(found->code, isolate_signal() == SIGINT ? EXIT_INTERRUPTED
+                                                                            : EXIT_TERMINATED);
     }
     if (check->is_hashes) {
         return;

@@ -20,7 +20,12 @@ static enum exit_code decode_file(const char *path, const char *out)
     size_t text_size = 0;
 
     if (!files_read(path, &bytes, &size)) {
-        fprintf(stderr, "lastbyte decode: cannot read %s: %s\n", path, strerror(errno));
+        fprintf(stderr, "lastbyte decode: cannot read %s: %s\n", path, files_reason(path));
+        return EXIT_USAGE;
+    }
+    if (out != NULL && files_is_same(out, path)) {
+        fprintf(stderr, "lastbyte decode: %s is the input\n", out);
+        free(bytes);
         return EXIT_USAGE;
     }
     select_case_init(&c);

@@ -15,6 +15,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#define PROBE_LINES 6 /* two times get, read, close */
+
 struct encode {
     const char *folder;
     const char *out; /* NULL: standard output */
@@ -39,7 +41,8 @@ static bool encode_probe(struct encode *encode)
     }
     memcpy(encode->bytes + encode->size, probe, size);
     encode->size += size;
-    return true;
+    lb_codec_decode(encode->bytes, encode->size, &encode->c);
+    return encode->c.client.count == encode->projected.client.count + PROBE_LINES;
 }
 
 /* Loads, projects and encodes one case; a message is printed if one of these cannot be done. */
@@ -52,9 +55,11 @@ static bool encode_case(struct encode *encode, const char *path)
     }
     if (lb_codec_project(&encode->c, &encode->projected, &error) == LB_OK &&
         lb_codec_encode(&encode->projected, encode->bytes, sizeof(encode->bytes), &encode->size,
-                        &error) == LB_OK &&
-        (!encode->is_probed || encode_probe(encode))) {
-        return true;
+                        &error) == LB_OK) {
+        if (!encode->is_probed || encode_probe(encode)) {
+            return true;
+        }
+        snprintf(error.reason, sizeof(error.reason), "no room for the two exchanges of --probe");
     }
     if (error.place > 0) {
         fprintf(stderr, "%s:%" PRIu32 ": cannot be said in bytes: %s\n", path, error.place,
@@ -65,11 +70,29 @@ static bool encode_case(struct encode *encode, const char *path)
     return false;
 }
 
-static enum exit_code encode_store(const struct encode *encode, const char *path)
+/* Writes the bytes to a file that is none of the inputs. */
+static enum exit_code encode_write(const struct encode *encode, const char *file,
+                                   const struct paths *paths)
+{
+    for (size_t i = 0; i < paths->count; i++) {
+        if (files_is_same(file, paths->items[i])) {
+            fprintf(stderr, "lastbyte encode: %s is an input\n", file);
+            return EXIT_USAGE;
+        }
+    }
+    if (!files_write(file, encode->bytes, encode->size)) {
+        fprintf(stderr, "lastbyte encode: cannot write %s: %s\n", file, strerror(errno));
+        return EXIT_RIG;
+    }
+    return EXIT_AS_EXPECTED;
+}
+
+static enum exit_code encode_store(const struct encode *encode, const char *path,
+                                   const struct paths *paths)
 {
     char *stem = NULL;
     char *file = NULL;
-    bool is_written;
+    enum exit_code code;
 
     if (encode->out == NULL) {
         fwrite(encode->bytes, 1, encode->size, stdout);
@@ -77,14 +100,10 @@ static enum exit_code encode_store(const struct encode *encode, const char *path
     }
     stem = files_stem(path, ".case");
     file = encode->is_out_folder ? files_join(encode->out, stem) : NULL;
-    is_written = files_write(file != NULL ? file : encode->out, encode->bytes, encode->size);
-    if (!is_written) {
-        fprintf(stderr, "lastbyte encode: cannot write %s: %s\n", file != NULL ? file : encode->out,
-                strerror(errno));
-    }
+    code = encode_write(encode, file != NULL ? file : encode->out, paths);
     free(file);
     free(stem);
-    return is_written ? EXIT_AS_EXPECTED : EXIT_RIG;
+    return code;
 }
 
 /* Whether the output can hold what was selected; makes the folder where several cases need one. */
@@ -104,10 +123,11 @@ static bool encode_prepare(struct encode *encode, const struct paths *paths)
     encode->is_out_folder =
         paths->count > 1 || files_is_folder(encode->out) || files_has_suffix(encode->out, "/");
     if (encode->is_out_folder && !files_make_folder(encode->out)) {
-        fprintf(stderr, "lastbyte encode: cannot make the folder %s\n", encode->out);
+        fprintf(stderr, "lastbyte encode: cannot make the folder %s: %s\n", encode->out,
+                strerror(errno));
         return false;
     }
-    return true;
+    return !encode->is_out_folder || select_same_ids("encode", paths) == EXIT_AS_EXPECTED;
 }
 
 static enum exit_code encode_run(struct encode *encode, const struct paths *paths)
@@ -123,7 +143,8 @@ static enum exit_code encode_run(struct encode *encode, const struct paths *path
         bool is_encoded = encode_case(encode, paths->items[i]);
 
         LB_ASSERT(!is_encoded || encode->size <= sizeof(encode->bytes));
-        code = command_worse(code, is_encoded ? encode_store(encode, paths->items[i]) : EXIT_USAGE);
+        code = command_worse(code, is_encoded ? encode_store(encode, paths->items[i], paths)
+                                              : EXIT_USAGE);
         lb_case_clear(&encode->c);
         lb_case_clear(&encode->projected);
     }

@@ -104,7 +104,9 @@ static void on_closed(uv_handle_t *handle)
     if (engine->line_size > 0) {
         engine_end_line(engine);
     }
-    fflush(engine->log);
+    if (fflush(engine->log) != 0) {
+        engine->is_log_lost = true;
+    }
     engine->is_running = false;
     engine->events.on_exit(engine->events.context, engine, engine->status);
 }
@@ -117,7 +119,9 @@ static void on_output(uv_stream_t *stream, ssize_t size, const uv_buf_t *buffer)
         uv_close((uv_handle_t *)stream, on_closed);
         return;
     }
-    fwrite(buffer->base, 1, (size_t)size, engine->log);
+    if (fwrite(buffer->base, 1, (size_t)size, engine->log) != (size_t)size) {
+        engine->is_log_lost = true;
+    }
     for (ssize_t i = 0; i < size; i++) {
         if (buffer->base[i] == '\n') {
             engine_end_line(engine);
@@ -133,6 +137,9 @@ static void on_process_exit(uv_process_t *process, int64_t status, int signal)
 
     engine->status = signal != 0 ? 128 + signal : (int)status;
     uv_close((uv_handle_t *)process, on_closed);
+    if (engine->is_forced && !uv_is_closing((uv_handle_t *)&engine->output)) {
+        uv_close((uv_handle_t *)&engine->output, on_closed);
+    }
 }
 
 int engine_start(struct engine *engine, char **arguments)
@@ -146,6 +153,7 @@ int engine_start(struct engine *engine, char **arguments)
     engine->executions_before += engine->stats.executions;
     engine->stats.executions = 0;
     engine->artifact_count = 0;
+    engine->is_forced = false;
     engine->finding[0] = '\0';
     engine->line_size = 0;
     error = uv_pipe_init(engine->loop, &engine->output, 0);
@@ -178,7 +186,10 @@ int engine_start(struct engine *engine, char **arguments)
 
 void engine_stop(struct engine *engine, bool is_forced)
 {
+    engine->is_forced = engine->is_forced || is_forced;
     if (engine->is_running && !uv_is_closing((uv_handle_t *)&engine->process)) {
         (void)uv_process_kill(&engine->process, is_forced ? SIGKILL : SIGINT);
+    } else if (engine->is_running && is_forced && !uv_is_closing((uv_handle_t *)&engine->output)) {
+        uv_close((uv_handle_t *)&engine->output, on_closed);
     }
 }

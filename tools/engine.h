@@ -39,6 +39,7 @@ struct engine {
     struct engine_stats stats;
     uint64_t executions_before; /* of earlier starts */
     bool is_running;
+    bool is_log_lost;                /* some of its output could not be kept */
     int artifact_count;              /* since it was started */
     char last_line[ENGINE_LINE_MAX]; /* the last line of its output */
 
@@ -47,6 +48,7 @@ struct engine {
     FILE *log;
     uv_process_t process;
     uv_pipe_t output;
+    bool is_forced; /* killed: what else holds its output is not waited for */
     int open_handles;
     int status;
     char finding[ENGINE_LINE_MAX];

@@ -5,6 +5,7 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -132,25 +133,35 @@ const char *files_short(const char *path)
     return path;
 }
 
-/* Adds the files of one folder to `files` and its folders to `folders`. */
+/*
+ * Adds the files of one folder to `files` and its folders to `folders`. A link to a folder is not
+ * followed, so that no walk goes round; one to nothing is added, for its reader to complain of.
+ */
 static bool folder_visit(const char *folder, const char *suffix, struct paths *files,
                          struct paths *folders)
 {
     DIR *directory = opendir(folder);
 
     if (directory == NULL) {
+        fprintf(stderr, "lastbyte: cannot list %s: %s\n", folder, strerror(errno));
         return false;
     }
     for (struct dirent *entry = readdir(directory); entry != NULL; entry = readdir(directory)) {
+        struct stat link;
+        struct stat about;
         char *path;
 
         if (entry->d_name[0] == '.') {
             continue;
         }
         path = files_join(folder, entry->d_name);
-        if (files_is_folder(path) && folders->count < FILES_FOLDERS_MAX) {
-            paths_add(folders, path);
-        } else if (files_is_file(path) && files_has_suffix(path, suffix)) {
+        bool is_link = lstat(path, &link) == 0 && S_ISLNK(link.st_mode);
+        bool is_there = stat(path, &about) == 0;
+        if (is_there && S_ISDIR(about.st_mode)) {
+            if (!is_link) {
+                paths_add(folders, path);
+            }
+        } else if ((!is_there || S_ISREG(about.st_mode)) && files_has_suffix(path, suffix)) {
             paths_add(files, path);
         }
         free(path);
@@ -159,24 +170,52 @@ static bool folder_visit(const char *folder, const char *suffix, struct paths *f
     return true;
 }
 
-bool files_gather(const char *path, const char *suffix, struct paths *ret_paths)
+/* Whether `path` is a file or a folder; a message is printed if it is there and neither. */
+static enum files_found path_look(const char *path, bool *ret_is_folder)
+{
+    struct stat about;
+
+    if (stat(path, &about) != 0) {
+        int error = errno;
+
+        if (lstat(path, &about) != 0 && (error == ENOENT || error == ENOTDIR)) {
+            return FILES_NONE;
+        }
+        fprintf(stderr, "lastbyte: cannot read %s: %s\n", path, strerror(error));
+        return FILES_FAILED;
+    }
+    if (!S_ISREG(about.st_mode) && !S_ISDIR(about.st_mode)) {
+        fprintf(stderr, "lastbyte: %s is neither a file nor a folder\n", path);
+        return FILES_FAILED;
+    }
+    *ret_is_folder = S_ISDIR(about.st_mode);
+    return FILES_FOUND;
+}
+
+enum files_found files_gather(const char *path, const char *suffix, struct paths *ret_paths)
 {
     struct paths folders = {0};
     struct paths files = {0};
+    bool is_folder = false;
     bool is_read = true;
+    enum files_found found;
 
     LB_ASSERT(path != NULL);
     LB_ASSERT(suffix != NULL);
-    if (files_is_file(path)) {
-        paths_add(ret_paths, path);
-        return true;
-    }
-    if (!files_is_folder(path)) {
-        return false;
+    found = path_look(path, &is_folder);
+    if (found != FILES_FOUND || !is_folder) {
+        if (found == FILES_FOUND) {
+            paths_add(ret_paths, path);
+        }
+        return found;
     }
     paths_add(&folders, path);
     for (size_t i = 0; i < folders.count && is_read; i++) {
         is_read = folder_visit(folders.items[i], suffix, &files, &folders);
+        if (is_read && folders.count > FILES_FOLDERS_MAX) {
+            fprintf(stderr, "lastbyte: more than %d folders in %s\n", FILES_FOLDERS_MAX, path);
+            is_read = false;
+        }
     }
     paths_sort(&files);
     for (size_t i = 0; i < files.count; i++) {
@@ -184,63 +223,187 @@ bool files_gather(const char *path, const char *suffix, struct paths *ret_paths)
     }
     paths_deinit(&files);
     paths_deinit(&folders);
-    return is_read;
+    return is_read ? FILES_FOUND : FILES_FAILED;
+}
+
+/* What tells one file from another. */
+struct file_key {
+    dev_t device;
+    ino_t number;
+    size_t index;
+};
+
+static int key_compare(const void *a, const void *b)
+{
+    const struct file_key *left = a;
+    const struct file_key *right = b;
+
+    if (left->device != right->device) {
+        return left->device < right->device ? -1 : 1;
+    }
+    if (left->number != right->number) {
+        return left->number < right->number ? -1 : 1;
+    }
+    return left->index < right->index ? -1 : left->index > right->index;
+}
+
+void paths_once(struct paths *paths)
+{
+    struct file_key *keys = tool_alloc((paths->count + 1) * sizeof(*keys));
+    size_t key_count = 0;
+    size_t kept = 0;
+
+    for (size_t i = 0; i < paths->count; i++) {
+        struct stat about;
+
+        if (stat(paths->items[i], &about) == 0) {
+            keys[key_count++] = (struct file_key){about.st_dev, about.st_ino, i};
+        }
+    }
+    qsort(keys, key_count, sizeof(keys[0]), key_compare);
+    for (size_t i = 1; i < key_count; i++) {
+        if (keys[i].device == keys[i - 1].device && keys[i].number == keys[i - 1].number) {
+            free(paths->items[keys[i].index]);
+            paths->items[keys[i].index] = NULL;
+        }
+    }
+    for (size_t i = 0; i < paths->count; i++) {
+        if (paths->items[i] != NULL) {
+            paths->items[kept++] = paths->items[i];
+        }
+    }
+    paths->count = kept;
+    free(keys);
+}
+
+bool files_is_same(const char *a, const char *b)
+{
+    struct stat left;
+    struct stat right;
+
+    return stat(a, &left) == 0 && stat(b, &right) == 0 && left.st_dev == right.st_dev &&
+           left.st_ino == right.st_ino;
+}
+
+const char *files_reason(const char *path)
+{
+    int error = errno;
+    struct stat about;
+
+    if (stat(path, &about) == 0 && !S_ISREG(about.st_mode) && !S_ISDIR(about.st_mode)) {
+        return "it is no regular file";
+    }
+    return strerror(error);
+}
+
+/* Opens a file to be read; what is no regular file is refused rather than waited for. */
+static FILE *file_open(const char *path, struct stat *ret_about)
+{
+    int descriptor = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+    FILE *file;
+
+    if (descriptor < 0) {
+        return NULL;
+    }
+    if (fstat(descriptor, ret_about) != 0) {
+        goto cleanup;
+    }
+    if (!S_ISREG(ret_about->st_mode)) {
+        errno = S_ISDIR(ret_about->st_mode) ? EISDIR : EINVAL;
+        goto cleanup;
+    }
+    file = fdopen(descriptor, "rb");
+    if (file != NULL) {
+        return file;
+    }
+cleanup:;
+    int error = errno;
+    close(descriptor);
+    errno = error;
+    return NULL;
 }
 
 bool files_read(const char *path, char **ret_bytes, size_t *ret_size)
 {
-    FILE *file = fopen(path, "rb");
     struct stat about;
+    FILE *file = file_open(path, &about);
     char *bytes = NULL;
     size_t size;
-    bool is_read = false;
+    int error = 0;
 
     if (file == NULL) {
         return false;
     }
-    if (fstat(fileno(file), &about) != 0) {
-        goto cleanup;
-    }
-    if (!S_ISREG(about.st_mode) || about.st_size > (off_t)FILES_SIZE_MAX) {
-        errno = S_ISREG(about.st_mode) ? EFBIG : EISDIR;
+    if (about.st_size > (off_t)FILES_SIZE_MAX) {
+        error = EFBIG;
         goto cleanup;
     }
     size = (size_t)about.st_size;
     bytes = tool_alloc(size + 1);
     if (size > 0 && fread(bytes, 1, size, file) != size) {
-        errno = EIO;
+        error = EIO;
         goto cleanup;
     }
     *ret_bytes = bytes;
     *ret_size = size;
     bytes = NULL;
-    is_read = true;
 cleanup:
     free(bytes);
     fclose(file);
-    return is_read;
+    errno = error;
+    return error == 0;
+}
+
+/* Writes and closes a file; false, with errno, if it could not be written whole. */
+static bool file_fill(FILE *file, const void *bytes, size_t size)
+{
+    bool is_written = size == 0 || fwrite(bytes, 1, size, file) == size;
+
+    return fclose(file) == 0 && is_written;
+}
+
+/* Writes a new file and gives it the name of the old one, and its mode if there is an old one. */
+static bool file_replace(const char *path, const struct stat *old, const void *bytes, size_t size)
+{
+    size_t name_size = strlen(path) + 32;
+    char *name = tool_alloc(name_size);
+    bool is_written = false;
+    FILE *file;
+
+    snprintf(name, name_size, "%s.new.%ld", path, (long)getpid());
+    file = fopen(name, "wbx");
+    if (file != NULL) {
+        bool is_alike = old == NULL || fchmod(fileno(file), old->st_mode & 07777) == 0;
+
+        is_written = file_fill(file, bytes, size) && is_alike && rename(name, path) == 0;
+        if (!is_written) {
+            int error = errno;
+
+            (void)remove(name);
+            errno = error;
+        }
+    }
+    free(name);
+    return is_written;
 }
 
 bool files_write(const char *path, const void *bytes, size_t size)
 {
-    size_t name_size = strlen(path) + 32;
-    char *name = tool_alloc(name_size);
-    FILE *file;
-    bool is_written;
+    struct stat about;
+    bool is_there = stat(path, &about) == 0;
+    char *target = is_there ? realpath(path, NULL) : NULL;
+    bool is_written = false;
 
-    snprintf(name, name_size, "%s.new.%ld", path, (long)getpid());
-    file = fopen(name, "wb");
-    if (file == NULL) {
-        free(name);
-        return false;
+    if (is_there && S_ISREG(about.st_mode) && target != NULL) {
+        is_written = access(target, W_OK) == 0 && file_replace(target, &about, bytes, size);
+    } else if (!is_there && lstat(path, &about) != 0) {
+        is_written = file_replace(path, NULL, bytes, size);
+    } else { /* a device, a pipe, a link to nothing: written through, never replaced */
+        FILE *file = fopen(path, "wb");
+
+        is_written = file != NULL && file_fill(file, bytes, size);
     }
-    is_written = size == 0 || fwrite(bytes, 1, size, file) == size;
-    is_written = fclose(file) == 0 && is_written;
-    is_written = is_written && rename(name, path) == 0;
-    if (!is_written) {
-        (void)remove(name);
-    }
-    free(name);
+    free(target);
     return is_written;
 }
 

@@ -26,12 +26,24 @@ void paths_deinit(struct paths *paths);
 /* paths_sort: orders by bytes, the same everywhere. */
 void paths_sort(struct paths *paths);
 
+/* paths_once: leaves each file its first path, whatever others name it. */
+void paths_once(struct paths *paths);
+
+enum files_found {
+    FILES_FOUND,
+    FILES_NONE,   /* nothing is called so */
+    FILES_FAILED, /* it cannot be read; a message has been printed */
+};
+
 /*
  * files_gather: adds `path` itself if it is a file, or every file below it whose name ends with
- * `suffix` ("" for any), in the order of their names; dot files are left out. False if it is
- * neither.
+ * `suffix` ("" for any), in the order of their names. Dot files are left out, links to folders are
+ * not followed.
  */
-bool files_gather(const char *path, const char *suffix, struct paths *ret_paths);
+enum files_found files_gather(const char *path, const char *suffix, struct paths *ret_paths);
+
+/* files_is_same: whether two paths name one file that is there. */
+bool files_is_same(const char *a, const char *b);
 
 /* files_is_folder: whether `path` is a folder. */
 bool files_is_folder(const char *path);
@@ -39,11 +51,20 @@ bool files_is_folder(const char *path);
 /* files_is_file: whether `path` is a regular file. */
 bool files_is_file(const char *path);
 
-/* files_read: the whole file; gives *ret_bytes (free), NUL-terminated after *ret_size. False if it
- * cannot be read or is larger than FILES_SIZE_MAX; errno says why. */
+/*
+ * files_read: the whole file; gives *ret_bytes (free), NUL-terminated after *ret_size. False if it
+ * cannot be read, is no regular file, or is larger than FILES_SIZE_MAX; files_reason says why.
+ */
 bool files_read(const char *path, char **ret_bytes, size_t *ret_size);
 
-/* files_write: writes a file whole or not at all (a new file, renamed). False if it cannot. */
+/* files_reason: why files_read has just failed; a static string, or strerror's. */
+const char *files_reason(const char *path);
+
+/*
+ * files_write: writes a regular file whole or not at all: a new one takes its name and its mode;
+ * behind a link, its target's. Anything else, a pipe or a device, is written as it is. False if it
+ * cannot; errno says why.
+ */
 bool files_write(const char *path, const void *bytes, size_t size);
 
 /* files_make_folder: makes a folder and those above it; false if it cannot. */

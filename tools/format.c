@@ -6,6 +6,7 @@
 #include "options.h"
 #include "select.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -36,7 +37,7 @@ static enum exit_code format_case(struct format *format, const char *path)
         printf("%s is not in canonical form\n", path);
         code = EXIT_UNEXPECTED;
     } else if (format->is_in_place && !is_same && !files_write(path, printed, printed_size)) {
-        fprintf(stderr, "lastbyte format: cannot write %s\n", path);
+        fprintf(stderr, "lastbyte format: cannot write %s: %s\n", path, strerror(errno));
         code = EXIT_RIG;
     } else if (!format->is_check && !format->is_in_place) {
         fwrite(printed, 1, printed_size, stdout);

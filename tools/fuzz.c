@@ -11,7 +11,9 @@
 #include "engine.h"
 #include "files.h"
 #include "options.h"
+#include "report.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
@@ -20,7 +22,8 @@
 #include <unistd.h>
 
 #define FUZZ_JOBS_MAX 64
-#define FUZZ_FINDINGS_MAX 64 /* beyond it the campaign ends */
+#define FUZZ_GRACE_SECONDS 15 /* an engine that runs on for longer is killed */
+#define FUZZ_FINDINGS_MAX 64  /* beyond it the campaign ends */
 #define FUZZ_FINDING_LINE_MAX 240
 #define FUZZ_WORD_MAX 8192  /* bytes of an engine's option, the NUL included */
 #define FUZZ_INTERRUPTED 72 /* libFuzzer's exit code after SIGINT */
@@ -45,6 +48,7 @@ struct fuzz {
 
     char *binary_found;
     char *corpus_made;
+    struct paths words; /* paths made for the engine */
     char *dictionary;
     uv_loop_t loop;
     uv_timer_t timer;
@@ -53,6 +57,7 @@ struct fuzz {
     FILE *logs[FUZZ_JOBS_MAX];
     uint64_t start_ns;
     bool is_interrupted;
+    bool is_late; /* an engine ignored its time */
     bool is_terminal;
     struct fuzz_finding findings[FUZZ_FINDINGS_MAX];
     size_t finding_count;
@@ -85,10 +90,29 @@ static void fuzz_print_progress(const struct fuzz *fuzz)
            best.corpus, fuzz->finding_count);
 }
 
+/* Kills the engines that still run though their time has long been up. */
+static void fuzz_kill_late(struct fuzz *fuzz)
+{
+    for (uint64_t i = 0; i < fuzz->jobs; i++) {
+        if (fuzz->engines[i].is_running) {
+            if (!fuzz->is_late) {
+                fprintf(stderr, "%slastbyte fuzz: still running %d s after its time: killed\n",
+                        fuzz->is_terminal ? "\n" : "", FUZZ_GRACE_SECONDS);
+            }
+            fuzz->is_late = true;
+            fuzz->code = EXIT_RIG;
+            engine_stop(&fuzz->engines[i], true);
+        }
+    }
+}
+
 static void on_tick(uv_timer_t *timer)
 {
-    const struct fuzz *fuzz = timer->data;
+    struct fuzz *fuzz = timer->data;
 
+    if (fuzz_elapsed(fuzz) > fuzz->seconds + FUZZ_GRACE_SECONDS) {
+        fuzz_kill_late(fuzz);
+    }
     if (fuzz->is_terminal) {
         printf("\r\x1b[K");
         fuzz_print_progress(fuzz);
@@ -101,6 +125,9 @@ static void on_signal(uv_signal_t *handle, int number)
     struct fuzz *fuzz = handle->data;
 
     (void)number;
+    fprintf(stderr, "%slastbyte fuzz: %s\n", fuzz->is_terminal ? "\n" : "",
+            fuzz->is_interrupted ? "interrupted again: the engines are killed"
+                                 : "interrupted: waiting for the engines; once more kills them");
     for (uint64_t i = 0; i < fuzz->jobs; i++) {
         engine_stop(&fuzz->engines[i], fuzz->is_interrupted);
     }
@@ -117,12 +144,27 @@ static bool fuzz_is_known(const struct fuzz *fuzz, const char *path)
     return false;
 }
 
+/* Says why an engine is not started again. */
+static void fuzz_say_ended(const struct fuzz *fuzz, const struct engine *engine, const char *reason)
+{
+    if (fuzz->is_keep_going) {
+        fprintf(stderr, "%slastbyte fuzz: engine %d %s, and ends\n", fuzz->is_terminal ? "\n" : "",
+                (int)(engine - fuzz->engines) + 1, reason);
+    }
+}
+
 static void on_artifact(void *context, struct engine *engine, const char *path, const char *finding)
 {
     struct fuzz *fuzz = context;
 
     LB_ASSERT(fuzz->finding_count <= FUZZ_FINDINGS_MAX);
-    if (fuzz_is_known(fuzz, path) || fuzz->finding_count == FUZZ_FINDINGS_MAX) {
+    if (fuzz_is_known(fuzz, path)) {
+        fuzz_say_ended(fuzz, engine, "found again what is known already");
+        engine->artifact_count--; /* nothing new: no reason to start again */
+        return;
+    }
+    if (fuzz->finding_count == FUZZ_FINDINGS_MAX) {
+        fuzz_say_ended(fuzz, engine, "found more than a campaign keeps");
         engine->artifact_count--; /* nothing new: no reason to start again */
         return;
     }
@@ -164,11 +206,12 @@ static bool fuzz_start_engine(struct fuzz *fuzz, uint64_t index)
     size_t count = 0;
     int error;
     char prefix[FUZZ_WORD_MAX];
+    uint64_t elapsed = fuzz_elapsed(fuzz); /* it may be up by now; 0 would mean no limit */
 
-    LB_ASSERT(fuzz_elapsed(fuzz) < fuzz->seconds);
     snprintf(prefix, sizeof(prefix), "%s/", fuzz->out);
     arguments_add(arguments, &count, fuzz->binary_found);
-    arguments_add_number(arguments, &count, "max_total_time", fuzz->seconds - fuzz_elapsed(fuzz));
+    arguments_add_number(arguments, &count, "max_total_time",
+                         elapsed < fuzz->seconds ? fuzz->seconds - elapsed : 1);
     arguments_add_number(arguments, &count, "timeout", 10);
     arguments_add_number(arguments, &count, "rss_limit_mb", 512);
     arguments_add_number(arguments, &count, "max_len", 4096);
@@ -210,16 +253,32 @@ static void fuzz_end_if_idle(struct fuzz *fuzz)
     }
 }
 
+/* Whether an engine that found nothing new has done its work. */
+static void fuzz_judge_exit(struct fuzz *fuzz, const struct engine *engine, int status)
+{
+    bool is_idle = engine->executions_before + engine->stats.executions == 0;
+
+    if (fuzz->finding_count > 0 || fuzz->code != EXIT_AS_EXPECTED) {
+        return;
+    }
+    if (status == FUZZ_INTERRUPTED || (status == 0 && !is_idle)) {
+        return;
+    }
+    fprintf(stderr,
+            "%slastbyte fuzz: the engine ended with code %d%s: ", fuzz->is_terminal ? "\n" : "",
+            status, status == 0 ? " but ran nothing" : "");
+    report_text(stderr, engine->last_line, strlen(engine->last_line));
+    fprintf(stderr, "\n");
+    fuzz->code = EXIT_RIG;
+}
+
 static void on_exit_engine(void *context, struct engine *engine, int status)
 {
     struct fuzz *fuzz = context;
     bool is_found = engine->artifact_count > 0;
 
-    if (!is_found && status != 0 && !fuzz->is_interrupted && status != FUZZ_INTERRUPTED &&
-        fuzz->finding_count == 0 && fuzz->code == EXIT_AS_EXPECTED) {
-        fprintf(stderr, "%slastbyte fuzz: the engine ended with code %d: %s\n",
-                fuzz->is_terminal ? "\n" : "", status, engine->last_line);
-        fuzz->code = EXIT_RIG;
+    if (!is_found && !fuzz->is_interrupted) {
+        fuzz_judge_exit(fuzz, engine, status);
     }
     if (is_found && fuzz->is_keep_going && !fuzz->is_interrupted &&
         fuzz_elapsed(fuzz) < fuzz->seconds) {
@@ -248,7 +307,7 @@ static bool fuzz_open_logs(struct fuzz *fuzz)
         path = files_join(fuzz->out, name);
         fuzz->logs[i] = fopen(path, "ab");
         if (fuzz->logs[i] == NULL) {
-            fprintf(stderr, "lastbyte fuzz: cannot write %s\n", path);
+            fprintf(stderr, "lastbyte fuzz: cannot write %s: %s\n", path, strerror(errno));
             free(path);
             return false;
         }
@@ -272,24 +331,6 @@ static void fuzz_watch_signals(struct fuzz *fuzz)
     (void)uv_timer_start(&fuzz->timer, on_tick, 1000, 1000);
 }
 
-/* Prints a path or word so that a shell takes it as one word. */
-static void print_word(const char *word)
-{
-    if (strpbrk(word, " \t'\"\\$&;()<>|*?[]#~`!") == NULL) {
-        printf("%s", word);
-        return;
-    }
-    printf("'");
-    for (; *word != '\0'; word++) {
-        if (*word == '\'') {
-            printf("'\\''");
-        } else {
-            printf("%c", *word);
-        }
-    }
-    printf("'");
-}
-
 /* Prints a finding and how to see it again; with others of the same line it is printed once. */
 static void fuzz_print_finding(const struct fuzz *fuzz, size_t index)
 {
@@ -304,16 +345,19 @@ static void fuzz_print_finding(const struct fuzz *fuzz, size_t index)
         }
         same += is_same;
     }
-    printf("FOUND  %s", finding->line);
+    printf("FOUND  ");
+    report_text(stdout, finding->line, strlen(finding->line));
     if (same > 1) {
         printf(" (%zu inputs, the first is shown)", same);
     }
-    printf("\n  input      %s\n  reproduce: lastbyte replay ", finding->path);
-    print_word(finding->path);
+    printf("\n  input      ");
+    report_word(stdout, finding->path);
+    printf("\n  reproduce: lastbyte replay ");
+    report_word(stdout, finding->path);
     printf("\n  sanitized: ");
-    print_word(fuzz->binary_found);
+    report_word(stdout, fuzz->binary_found);
     printf(" ");
-    print_word(finding->path);
+    report_word(stdout, finding->path);
     printf("\n");
 }
 
@@ -357,8 +401,10 @@ static enum exit_code fuzz_run(struct fuzz *fuzz)
     }
     (void)uv_loop_close(&fuzz->loop);
     for (uint64_t i = 0; i < fuzz->jobs; i++) {
-        if (fuzz->logs[i] != NULL) {
-            fclose(fuzz->logs[i]);
+        if (fuzz->logs[i] != NULL && (fclose(fuzz->logs[i]) != 0 || fuzz->engines[i].is_log_lost)) {
+            fprintf(stderr, "lastbyte fuzz: engine %" PRIu64 "'s log could not be written whole\n",
+                    i + 1);
+            fuzz->code = EXIT_RIG;
         }
     }
     return command_worse(fuzz->code, fuzz->finding_count > 0 ? EXIT_UNEXPECTED : EXIT_AS_EXPECTED);
@@ -395,11 +441,28 @@ static char *fuzz_find_binary(const char *target)
     return NULL;
 }
 
+/* An engine takes a word that begins with a dash for an option: such paths get `./` in front. */
+static void fuzz_keep_paths(struct fuzz *fuzz)
+{
+    const char **places[] = {&fuzz->out, &fuzz->corpus, &fuzz->seeds, &fuzz->binary};
+
+    for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
+        if (*places[i] != NULL && **places[i] == '-') {
+            char *path = files_join(".", *places[i]);
+
+            paths_add(&fuzz->words, path);
+            *places[i] = fuzz->words.items[fuzz->words.count - 1];
+            free(path);
+        }
+    }
+}
+
 /* Finds the engine, the seeds and the dictionary, and makes the folders. */
 static enum exit_code fuzz_prepare(struct fuzz *fuzz)
 {
     char name[96];
 
+    fuzz_keep_paths(fuzz);
     if (fuzz->binary == NULL) {
         fuzz->binary_found = fuzz_find_binary(fuzz->target);
     } else if (strchr(fuzz->binary, '/') != NULL) {
@@ -407,7 +470,11 @@ static enum exit_code fuzz_prepare(struct fuzz *fuzz)
     } else {
         fuzz->binary_found = files_join(".", fuzz->binary);
     }
-    if (fuzz->binary_found == NULL || access(fuzz->binary_found, X_OK) != 0) {
+    if (fuzz->binary != NULL && access(fuzz->binary_found, X_OK) != 0) {
+        fprintf(stderr, "lastbyte fuzz: cannot run %s: %s\n", fuzz->binary_found, strerror(errno));
+        return EXIT_USAGE;
+    }
+    if (fuzz->binary_found == NULL) {
         fprintf(stderr,
                 "lastbyte fuzz: no engine fuzz_%s found. Build one:\n"
                 "  cmake --preset fuzz && cmake --build build/fuzz --target fuzz_%s\n"
@@ -420,8 +487,13 @@ static enum exit_code fuzz_prepare(struct fuzz *fuzz)
         fuzz->corpus = fuzz->corpus_made;
     }
     if (!files_make_folder(fuzz->out) || !files_make_folder(fuzz->corpus)) {
-        fprintf(stderr, "lastbyte fuzz: cannot make the folders %s and %s\n", fuzz->out,
-                fuzz->corpus);
+        fprintf(stderr, "lastbyte fuzz: cannot make the folders %s and %s: %s\n", fuzz->out,
+                fuzz->corpus, strerror(errno));
+        return EXIT_RIG;
+    }
+    if (access(fuzz->out, W_OK | X_OK) != 0 || access(fuzz->corpus, W_OK | X_OK) != 0) {
+        fprintf(stderr, "lastbyte fuzz: cannot write to the folders %s and %s: %s\n", fuzz->out,
+                fuzz->corpus, strerror(errno));
         return EXIT_RIG;
     }
     if (fuzz->seeds != NULL && !files_is_folder(fuzz->seeds)) {
@@ -442,6 +514,7 @@ static void fuzz_free(struct fuzz *fuzz)
     for (size_t i = 0; i < fuzz->finding_count; i++) {
         free(fuzz->findings[i].path);
     }
+    paths_deinit(&fuzz->words);
     free(fuzz->engines);
     free(fuzz->binary_found);
     free(fuzz->corpus_made);

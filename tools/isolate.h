@@ -20,7 +20,19 @@ enum isolate_end {
 void *isolate_shared(size_t size);
 void isolate_release(void *memory, size_t size);
 
-/* isolate_run: runs function(argument) in a child and waits for it. Output is flushed on both sides. */
+/*
+ * isolate_run: runs function(argument) in a child and waits for it. Output is flushed on both sides;
+ * a child that could not write its output has failed. A child does not outlive its parent.
+ */
 enum isolate_end isolate_run(void (*function)(void *argument), void *argument);
+
+/*
+ * isolate_watch: from now on SIGINT and SIGTERM do not end the process but are passed on to the
+ * child, and isolate_signal tells of them. A second one kills the child.
+ */
+void isolate_watch(void);
+
+/* isolate_signal: SIGINT or SIGTERM, if one has come since isolate_watch; otherwise 0. */
+int isolate_signal(void);
 
 #endif

@@ -4,6 +4,7 @@
  */
 #include "core/assert.h"
 #include "options.h"
+#include "report.h"
 #include "select.h"
 
 #include <inttypes.h>
@@ -68,8 +69,9 @@ static void list_case(const struct lb_case *c)
         used +=
             (size_t)snprintf(rules + used, sizeof(rules) - used, "%s%s", i > 0 ? "," : "", name);
     }
-    printf("%-40s %-12s %-6s %-24s %.*s\n", c->id, c->area, level_word(c->level), rules,
-           (int)c->title.size, c->title.bytes);
+    printf("%-40s %-12s %-6s %-24s ", c->id, c->area, level_word(c->level), rules);
+    report_text(stdout, c->title.bytes, c->title.size);
+    printf("\n");
 }
 
 static void list_add_citation(struct list *list, const char *rule)

@@ -2,8 +2,10 @@
  * The command `lastbyte`: finds the subcommand in a table and runs it. Whatever it does is in the
  * file named after it.
  */
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "command.h"
 
@@ -33,16 +35,19 @@ static int rank(enum exit_code code)
         return 0;
     case EXIT_ALL_SKIPPED:
         return 1;
-    case EXIT_USAGE:
+    case EXIT_INTERRUPTED:
+    case EXIT_TERMINATED:
         return 2;
-    case EXIT_UNEXPECTED:
+    case EXIT_USAGE:
         return 3;
-    case EXIT_NONDETERMINISM:
+    case EXIT_UNEXPECTED:
         return 4;
-    case EXIT_RIG:
+    case EXIT_NONDETERMINISM:
         return 5;
+    case EXIT_RIG:
+        return 6;
     }
-    return 5;
+    return 6;
 }
 
 enum exit_code command_worse(enum exit_code a, enum exit_code b)
@@ -71,7 +76,8 @@ static void print_help(FILE *file)
     fprintf(file,
             "\nlastbyte COMMAND --help says more about one of them.\n\n"
             "exit codes: 0 as expected, 1 an unexpected result, 2 usage, bad input or nothing\n"
-            "selected, 3 the rig failed, 4 nondeterminism seen, 77 everything skipped\n");
+            "selected, 3 the rig failed, 4 nondeterminism seen, 130 and 143 `check`\n"
+            "was ended by SIGINT or SIGTERM\n");
 }
 
 static enum exit_code help(int argc, char **argv)
@@ -94,10 +100,25 @@ static enum exit_code help(int argc, char **argv)
     return command->run(2, words);
 }
 
-int main(int argc, char **argv)
+/*
+ * Opens what stands for standard input, output and error where the caller has closed them, so that
+ * no other file takes their numbers. For reading only: what is written there fails, and is seen to.
+ */
+static void open_standard(void)
+{
+    int descriptor;
+
+    do {
+        descriptor = open("/dev/null", O_RDONLY);
+    } while (descriptor >= 0 && descriptor <= STDERR_FILENO);
+    if (descriptor >= 0) {
+        close(descriptor);
+    }
+}
+
+static enum exit_code run(int argc, char **argv)
 {
     const struct command *command;
-    enum exit_code code;
 
     if (argc < 2) {
         print_help(stderr);
@@ -109,14 +130,22 @@ int main(int argc, char **argv)
     }
     if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 ||
         strcmp(argv[1], "help") == 0) {
-        return (int)help(argc, argv);
+        return help(argc, argv);
     }
     command = command_find(argv[1]);
     if (command == NULL) {
         fprintf(stderr, "lastbyte: unknown command '%s'\nSee: lastbyte --help\n", argv[1]);
         return EXIT_USAGE;
     }
-    code = command->run(argc - 1, argv + 1);
+    return command->run(argc - 1, argv + 1);
+}
+
+int main(int argc, char **argv)
+{
+    enum exit_code code;
+
+    open_standard();
+    code = run(argc, argv);
     if (fflush(stdout) != 0 || ferror(stdout)) {
         fprintf(stderr, "lastbyte: could not write to standard output\n");
         code = command_worse(code, EXIT_RIG);

@@ -8,7 +8,6 @@
 #include "report.h"
 #include "select.h"
 
-#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -33,7 +32,7 @@ static bool replay_load(struct replay *replay, const char *path)
         return select_load(path, &replay->c);
     }
     if (!files_read(path, &bytes, &size)) {
-        fprintf(stderr, "lastbyte replay: cannot read %s: %s\n", path, strerror(errno));
+        fprintf(stderr, "lastbyte replay: cannot read %s: %s\n", path, files_reason(path));
         return false;
     }
     lb_codec_decode((const uint8_t *)bytes, size, &replay->c);
@@ -52,18 +51,19 @@ static void replay_print_case(const struct lb_case *c)
     free(text);
 }
 
-/* Whether a run is an unexpected result. Of decoded cases only broken rules are, as in the fuzz
- * targets: nobody wrote their scripts down to fit the conversation. */
-static bool replay_is_bad(const struct lb_result *result, bool is_text)
+/* The verdict on a run. Decoded cases are judged by the rules alone, as in the fuzz targets: nobody
+ * wrote their scripts down to fit the conversation. */
+static enum lb_verdict replay_verdict(const struct lb_result *result, bool is_text)
 {
-    return result->finding_count > 0 || (is_text && report_is_bad(result->verdict));
+    return is_text || result->finding_count > 0 ? result->verdict : LB_VERDICT_PASS;
 }
 
 static void replay_report(const struct replay *replay, const char *path, bool is_alone)
 {
     const struct lb_result *result = &replay->result;
     bool is_text = files_has_suffix(path, ".case");
-    bool is_bad = replay_is_bad(result, is_text);
+    enum lb_verdict verdict = replay_verdict(result, is_text);
+    bool is_bad = report_is_bad(verdict);
 
     if (replay->is_verbose || (!replay->is_quiet && (is_alone || is_bad))) {
         replay_print_case(&replay->c);
@@ -71,11 +71,19 @@ static void replay_report(const struct replay *replay, const char *path, bool is
     if (!is_bad && !is_alone && !replay->is_verbose) {
         return;
     }
-    report_verdict(result->verdict);
-    printf("%s\n", path);
-    report_details(is_text ? path : NULL, &replay->c, result);
+    report_verdict(verdict);
+    report_text(stdout, path, strlen(path));
+    printf("\n");
+    if (verdict == result->verdict) {
+        report_details(is_text ? path : NULL, &replay->c, result);
+    } else {
+        printf("  no rule is broken, though the conversation did not fit its script (%s)\n",
+               lb_verdict_word(result->verdict));
+    }
     if (is_bad) {
-        printf("  reproduce: lastbyte replay %s\n", path);
+        printf("  reproduce: lastbyte replay ");
+        report_word(stdout, path);
+        printf("\n");
     }
 }
 
@@ -90,10 +98,10 @@ static enum exit_code replay_input(struct replay *replay, const char *path, bool
         lb_runner_run(replay->runner, &replay->c, &variant, NULL, &replay->result);
         report_running(NULL, NULL);
         LB_ASSERT((unsigned)replay->result.verdict < LB_VERDICT_COUNT);
-        replay->counts[replay->result.verdict]++;
+        enum lb_verdict verdict = replay_verdict(&replay->result, files_has_suffix(path, ".case"));
+        replay->counts[verdict]++;
         replay_report(replay, path, is_alone);
-        code = replay_is_bad(&replay->result, files_has_suffix(path, ".case")) ? EXIT_UNEXPECTED
-                                                                               : EXIT_AS_EXPECTED;
+        code = report_is_bad(verdict) ? EXIT_UNEXPECTED : EXIT_AS_EXPECTED;
     }
     lb_case_clear(&replay->c);
     return code;
@@ -139,8 +147,12 @@ static enum exit_code replay_run(struct replay *replay, const struct paths *path
 static enum exit_code replay_gather(char **arguments, int count, struct paths *ret_paths)
 {
     for (int i = 0; i < count; i++) {
-        if (!files_gather(arguments[i], "", ret_paths)) {
+        enum files_found found = files_gather(arguments[i], "", ret_paths);
+
+        if (found == FILES_NONE) {
             fprintf(stderr, "lastbyte replay: no file or folder is called '%s'\n", arguments[i]);
+        }
+        if (found != FILES_FOUND) {
             return EXIT_USAGE;
         }
     }
@@ -148,6 +160,7 @@ static enum exit_code replay_gather(char **arguments, int count, struct paths *r
         fprintf(stderr, "lastbyte replay: nothing selected\n");
         return EXIT_USAGE;
     }
+    paths_once(ret_paths);
     return EXIT_AS_EXPECTED;
 }
 

@@ -73,6 +73,62 @@ bool report_is_bad(enum lb_verdict verdict)
     return true;
 }
 
+static bool byte_is_control(char byte)
+{
+    return (unsigned char)byte < 0x20 || byte == 0x7f;
+}
+
+void report_text(FILE *file, const char *bytes, size_t size)
+{
+    LB_ASSERT(file != NULL);
+    for (size_t i = 0; i < size; i++) {
+        if (byte_is_control(bytes[i]) && bytes[i] != '\t') {
+            fprintf(file, "\\x%02x", (unsigned char)bytes[i]);
+        } else {
+            fputc(bytes[i], file);
+        }
+    }
+}
+
+void report_title(const struct lb_case *c)
+{
+    printf("%s: ", c->id);
+    report_text(stdout, c->title.bytes, c->title.size);
+    printf("\n");
+}
+
+void report_word(FILE *file, const char *word)
+{
+    static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+                                "_./:,@%+=-";
+    bool has_control = false;
+
+    LB_ASSERT(word != NULL);
+    if (word[0] == '-') {
+        fprintf(file, "./");
+    }
+    if (word[0] != '\0' && word[strspn(word, plain)] == '\0') {
+        fprintf(file, "%s", word);
+        return;
+    }
+    for (size_t i = 0; word[i] != '\0'; i++) {
+        has_control = has_control || byte_is_control(word[i]);
+    }
+    fprintf(file, has_control ? "$'" : "'");
+    for (; *word != '\0'; word++) {
+        if (byte_is_control(*word)) {
+            fprintf(file, "\\%03o", (unsigned char)*word); /* octal ends after three digits */
+        } else if (*word == '\'') {
+            fprintf(file, has_control ? "\\'" : "'\\''");
+        } else if (*word == '\\' && has_control) {
+            fprintf(file, "\\\\");
+        } else {
+            fputc(*word, file);
+        }
+    }
+    fputc('\'', file);
+}
+
 static const char *verdict_colour(enum lb_verdict verdict)
 {
     if (report_is_bad(verdict)) {
@@ -100,8 +156,9 @@ static void print_lines(const char *text, uint32_t first, uint32_t last, uint32_
         size_t size = strcspn(text, "\n");
 
         if (number >= first) {
-            printf("  %s %4" PRIu32 " | %.*s\n", number == place ? ">" : " ", number, (int)size,
-                   text);
+            printf("  %s %4" PRIu32 " | ", number == place ? ">" : " ", number);
+            report_text(stdout, text, size);
+            printf("\n");
         }
         text += size + (text[size] == '\n');
         number++;
@@ -164,8 +221,9 @@ static void print_reproduce(FILE *file, const char *path, const struct lb_varian
     char slice[REPORT_SLICE_MAX];
 
     report_slice(variant->slice, slice);
-    fprintf(file, "  reproduce: lastbyte run %s --slice %s --schedule %s\n", path, slice,
-            variant->name);
+    fprintf(file, "  reproduce: lastbyte run ");
+    report_word(file, path);
+    fprintf(file, " --slice %s --schedule %s\n", slice, variant->name);
 }
 
 void report_reproduce(const char *path, const struct lb_variant *variant)

@@ -7,6 +7,8 @@
 #include "command.h"
 #include "run.h"
 
+#include <stdio.h>
+
 #define REPORT_SLICE_MAX 16 /* bytes of a slice as text, the NUL included */
 
 /* report_slice: a slice as options and reports spell it: "written", "whole", or a number. */
@@ -14,6 +16,15 @@ void report_slice(uint32_t slice, char ret_text[REPORT_SLICE_MAX]);
 
 /* report_slice_parse: the slice that report_slice spells so; false if there is none. */
 bool report_slice_parse(const char *text, uint32_t *ret_slice);
+
+/* report_text: prints text from a file or a child; a control byte becomes \xHH. */
+void report_text(FILE *file, const char *bytes, size_t size);
+
+/* report_title: prints a case's id and title as one line. */
+void report_title(const struct lb_case *c);
+
+/* report_word: prints a path so that a shell takes it as one word, and a command as no option. */
+void report_word(FILE *file, const char *word);
 
 /* report_verdict: prints the word of a verdict in a column, in colour on a terminal. */
 void report_verdict(enum lb_verdict verdict);

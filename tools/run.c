@@ -99,7 +99,7 @@ static void run_print_outcome(const struct run *run, const struct lb_result *res
     }
     printf("\n");
     report_verdict(result->verdict);
-    printf("%s: %.*s\n", run->c.id, (int)run->c.title.size, run->c.title.bytes);
+    report_title(&run->c);
     report_details(run->path, &run->c, result);
     printf("  slice %s, schedule %s: %" PRIu64 " steps, %" PRIu64 " switches, %" PRIu64
            " decisions, %.3f s of virtual time\n",

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "core/assert.h"
+#include "report.h"
 
 #define CASE_SUFFIX ".case"
 
@@ -41,24 +42,35 @@ static bool select_id(const char *folder, const char *id, struct paths *ret_path
     return is_found;
 }
 
-/* Moves the paths to a list in which each file stands once, at its first place. */
+/* Leaves each file one path, the shorter where it is in the current folder. */
 static void select_once(struct paths *paths)
 {
-    struct paths once = {0};
-
+    paths_once(paths);
     for (size_t i = 0; i < paths->count; i++) {
-        const char *path = files_short(paths->items[i]);
-        bool is_known = false;
+        char *path = tool_copy(files_short(paths->items[i]));
 
-        for (size_t k = 0; k < once.count && !is_known; k++) {
-            is_known = strcmp(once.items[k], path) == 0;
-        }
-        if (!is_known) {
-            paths_add(&once, path);
-        }
+        free(paths->items[i]);
+        paths->items[i] = path;
     }
-    paths_deinit(paths);
-    *paths = once;
+}
+
+/* Adds what one argument means; a message is printed if it means nothing. */
+static bool select_argument(const char *command, const char *folder, const char *argument,
+                            struct paths *ret_paths)
+{
+    switch (files_gather(argument, CASE_SUFFIX, ret_paths)) {
+    case FILES_FOUND:
+        return true;
+    case FILES_FAILED:
+        return false;
+    case FILES_NONE:
+        break;
+    }
+    if (!select_id(folder, argument, ret_paths)) {
+        fprintf(stderr, "lastbyte %s: no file, folder or case is called '%s'\n", command, argument);
+        return false;
+    }
+    return true;
 }
 
 enum exit_code select_cases(const char *command, const char *folder, char **arguments, int count,
@@ -66,16 +78,19 @@ enum exit_code select_cases(const char *command, const char *folder, char **argu
 {
     LB_ASSERT(folder != NULL);
     LB_ASSERT(count >= 0);
-    if (count == 0 && !files_gather(folder, CASE_SUFFIX, ret_paths)) {
-        fprintf(stderr, "lastbyte %s: no folder of cases at '%s'; --cases names another\n", command,
-                folder);
-        return EXIT_USAGE;
+    if (count == 0) {
+        enum files_found found = files_gather(folder, CASE_SUFFIX, ret_paths);
+
+        if (found == FILES_NONE) {
+            fprintf(stderr, "lastbyte %s: no folder of cases at '%s'; --cases names another\n",
+                    command, folder);
+        }
+        if (found != FILES_FOUND) {
+            return EXIT_USAGE;
+        }
     }
     for (int i = 0; i < count; i++) {
-        if (!files_gather(arguments[i], CASE_SUFFIX, ret_paths) &&
-            !select_id(folder, arguments[i], ret_paths)) {
-            fprintf(stderr, "lastbyte %s: no file, folder or case is called '%s'\n", command,
-                    arguments[i]);
+        if (!select_argument(command, folder, arguments[i], ret_paths)) {
             return EXIT_USAGE;
         }
     }
@@ -146,6 +161,7 @@ bool select_load(const char *path, struct lb_case *ret_case)
     }
     lb_case_error_text(&error, text, sizeof(text));
     fflush(stdout);
-    fprintf(stderr, "%s\n", text);
+    report_text(stderr, text, strlen(text));
+    fprintf(stderr, "\n");
     return false;
 }

@@ -41,7 +41,7 @@ says 'expected  "0123456780" end'
 says 'actual    "0123456789" end'
 says "> $(printf '%4d' "$wrong") |"
 says 'reproduce: lastbyte run '
-reproduce=$(sed -n 's/^ *reproduce: lastbyte //p' "$scratch/out" | head -n 1)
+reproduce=$(sed -n '0,/reproduce: /s/^ *reproduce: lastbyte //p' "$scratch/out")
 # shellcheck disable=SC2086
 expect 1 "$lastbyte" $reproduce
 says 'FAIL'

@@ -44,6 +44,7 @@ says "reproduce: lastbyte replay $scratch/o2/crash-00aa"
 # Going on ends when a start finds nothing new.
 expect 1 "$lastbyte" fuzz --binary "$scratch/finder" --out "$scratch/o3" --time 5s --keep-going
 says 'findings 1'
+says 'found again what is known already'
 
 engine broken <<'SCRIPT'
 echo 'something is missing' >&2
@@ -70,4 +71,41 @@ wait "$campaign" || code=$?
 [ "$code" -eq 0 ] || fail "an interrupted campaign: exit code $code, expected 0"
 says 'interrupted; nothing is lost'
 says 'coverage 7'
+says 'once more kills them'
+
+# Nothing run is nothing found out; a path with a dash is no option of the engine; no standard files.
+engine idle <<'SCRIPT'
+exit 0
+SCRIPT
+expect 3 "$lastbyte" fuzz --binary "$scratch/idle" --out "$scratch/o6" --time 5s
+says 'but ran nothing'
+cd "$scratch"
+expect 0 "$lastbyte" fuzz --binary "$scratch/quiet" --out=-o9 --corpus=-c9 --time 5s
+grep -q -- ' \./-c9' "$scratch/arguments" || fail "the engine takes the corpus for an option"
+grep -q -- '=\./-o9/' "$scratch/arguments" || fail "the engine takes the output for an option"
+code=0
+"$lastbyte" fuzz --binary "$scratch/quiet" --out "$scratch/o7" --time 5s <&- >&- 2>&- || code=$?
+[ "$code" -eq 3 ] || fail "without standard files: exit code $code, expected 3"
+
+# An engine that ignores its time, and one that ignores Ctrl-C.
+engine stubborn <<'SCRIPT'
+trap '' INT
+echo '#5 NEW cov: 7 ft: 8 corp: 1/2b exec/s: 0 rss: 30Mb' >&2
+touch "$(dirname "$0")/started-too"
+for _ in $(seq 1200); do sleep 0.05; done
+SCRIPT
+expect 3 "$lastbyte" fuzz --binary "$scratch/stubborn" --out "$scratch/o8" --time 1s
+says 'after its time: killed'
+rm "$scratch/started-too"
+"$lastbyte" fuzz --binary "$scratch/stubborn" --out "$scratch/o8" --time 60s >"$scratch/out" 2>&1 &
+campaign=$!
+for _ in $(seq 100); do
+    [ -e "$scratch/started-too" ] && break
+    sleep 0.05
+done
+kill -INT "$campaign"
+sleep 0.5
+kill -INT "$campaign"
+wait "$campaign" || true
+says 'interrupted again'
 finish

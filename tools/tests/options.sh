@@ -47,5 +47,7 @@ expect 2 "$lastbyte" fuzz --time forever
 expect 2 "$lastbyte" fuzz extra
 says 'takes no arguments'
 expect 2 "$lastbyte" fuzz --binary "$scratch/none" --out "$scratch/fuzz"
+says "cannot run $scratch/none: No such file"
+expect 2 "$lastbyte" fuzz --target none --out "$scratch/fuzz"
 says 'cmake --preset fuzz'
 finish

@@ -4,7 +4,7 @@
 set -euo pipefail
 export LC_ALL=C
 
-source_dir=$(cd "$1" && pwd)
+source_dir=$(cd "${1:-$(dirname "$0")/../..}" && pwd)
 cd "$source_dir"
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
