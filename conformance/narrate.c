@@ -39,6 +39,85 @@ static void emit(const struct lb_world *world, uint64_t time_ns, int32_t worker,
     world->output->trace(world->output->context, line);
 }
 
+/* What the value of a noted event says. */
+enum value_kind {
+    VALUE_NUMBER, /* that number */
+    VALUE_BYTES,  /* how many bytes */
+    VALUE_NOTHING,
+    VALUE_STATUS,  /* an enum lb_status */
+    VALUE_STATE,   /* an enum lb_body_state */
+    VALUE_REQUEST, /* the order of a request's making, from 1 */
+    VALUE_LOOK,    /* whether something was there */
+};
+
+static enum value_kind value_kind_of(const char *detail)
+{
+    static const struct {
+        const char *detail;
+        enum value_kind kind;
+    } kinds[] = {
+        {"body.state", VALUE_STATE},
+        {"close", VALUE_NOTHING},
+        {"connect", VALUE_NOTHING},
+        {"connection.close", VALUE_STATUS},
+        {"connection.idle", VALUE_NOTHING},
+        {"dial.end", VALUE_STATUS},
+        {"dial.start", VALUE_NOTHING},
+        {"end", VALUE_NOTHING},
+        {"exchange.end", VALUE_REQUEST},
+        {"exchange.start", VALUE_REQUEST},
+        {"fail", VALUE_STATUS},
+        {"look", VALUE_LOOK},
+        {"open", VALUE_NOTHING},
+        {"read", VALUE_BYTES},
+        {"read.end", VALUE_STATUS},
+        {"request.retry", VALUE_REQUEST},
+        {"reset", VALUE_NOTHING},
+        {"send", VALUE_BYTES},
+        {"shut", VALUE_NOTHING},
+        {"write", VALUE_BYTES},
+        {"write.end", VALUE_STATUS},
+    };
+    for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
+        if (lb_name_is(kinds[i].detail, detail)) {
+            return kinds[i].kind;
+        }
+    }
+    return VALUE_NUMBER;
+}
+
+/* note_text: a noted event, its value in words. */
+static void note_text(const struct lb_world *world, const struct lb_sim_event *event,
+                      char *ret_text, size_t size)
+{
+    const char *space = event->subject[0] == '\0' ? "" : " ";
+    char value[48] = "";
+    switch (value_kind_of(event->detail)) {
+    case VALUE_NUMBER:
+        snprintf(value, sizeof value, " %" PRIu64, event->value);
+        break;
+    case VALUE_BYTES:
+        snprintf(value, sizeof value, " %" PRIu64 " bytes", event->value);
+        break;
+    case VALUE_NOTHING:
+        break;
+    case VALUE_STATUS:
+        snprintf(value, sizeof value, " %s", lb_status_word((enum lb_status)event->value));
+        break;
+    case VALUE_STATE:
+        snprintf(value, sizeof value, " %s", lb_body_state_word((enum lb_body_state)event->value));
+        break;
+    case VALUE_REQUEST:
+        LB_ASSERT(event->value > 0 && event->value <= world->c->request_count);
+        snprintf(value, sizeof value, " %s", world->c->requests[event->value - 1]);
+        break;
+    case VALUE_LOOK:
+        snprintf(value, sizeof value, ": %s", event->value != 0 ? "something is there" : "nothing");
+        break;
+    }
+    snprintf(ret_text, size, "%s%s%s%s", event->subject, space, event->detail, value);
+}
+
 /* event_text: what happened, without time and worker. */
 static void event_text(const struct lb_world *world, const struct lb_sim_event *event,
                        char *ret_text, size_t size)
@@ -76,7 +155,7 @@ static void event_text(const struct lb_world *world, const struct lb_sim_event *
         snprintf(ret_text, size, "time passes");
         return;
     case LB_SIM_NOTED:
-        snprintf(ret_text, size, "%s %s %" PRIu64, event->subject, event->detail, event->value);
+        note_text(world, event, ret_text, size);
         return;
     }
     LB_UNREACHABLE("an event of the simulation");
