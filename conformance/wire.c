@@ -172,13 +172,22 @@ void lb_wire_read(struct lb_world *world)
     LB_ASSERT((size_t)(bodies - wire->bodies) <= wire->capacity);
 }
 
+/* path_is: from the end, where paths differ; not memcmp, for the reason that lb_name_is has. */
+static bool path_is(const char *path, const char *wanted, size_t size)
+{
+    while (size > 0 && path[size - 1] == wanted[size - 1]) {
+        size--;
+    }
+    return size == 0;
+}
+
 bool lb_wire_is_of(const struct lb_world *world, const struct lb_wire_exchange *exchange,
                    const struct lb_caller *caller)
 {
     const struct lb_line *line = caller->line;
     if (line == NULL || exchange->is_head != (line->verb == LB_VERB_HEAD) ||
         exchange->path_size != line->path.size ||
-        memcmp(exchange->path, line->path.bytes, line->path.size) != 0) {
+        !path_is(exchange->path, line->path.bytes, line->path.size)) {
         return false;
     }
     struct lb_net_log log;

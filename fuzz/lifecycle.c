@@ -33,11 +33,12 @@ __attribute__((section("__libfuzzer_extra_counters"))) static uint8_t switches[S
 const char *__asan_default_options(void);
 
 /* Leaks are looked for. Fake stacks are not: one for each coroutine costs more than it finds. An
- * execution frees some 50 KiB: a quarantine of 16 MiB holds hundreds of them, and stays in the cache. */
+ * execution frees some 50 KiB: a quarantine of 16 MiB holds hundreds of them, and stays in the cache.
+ * Only the start of a new block is filled, for the blocks that hold a buffer are mostly that. */
 const char *__asan_default_options(void)
 {
     return "handle_abort=1:allocator_may_return_null=1:detect_stack_use_after_return=0"
-           ":quarantine_size_mb=16:malloc_context_size=8";
+           ":quarantine_size_mb=16:malloc_context_size=8:max_malloc_fill_size=256";
 }
 
 const struct lb_target_counters *lb_target_counters(void)
