@@ -94,8 +94,8 @@ void lb_runner_cover_switches(struct lb_runner *runner, uint8_t *counters, size_
 struct lb_check {
     enum lb_verdict verdict; /* the gravest */
     uint32_t variant_count;
-    struct lb_variant worst; /* the first variant with that verdict; name and departures static or
-                                  borrowed from the case */
+    /* The first variant with that verdict; its name and departures are static or the case's. */
+    struct lb_variant worst;
     struct lb_result result; /* of that variant */
 };
 

@@ -14,9 +14,8 @@
 
 #define LB_CODEC_OPERATIONS_MAX 64 /* further ones are ignored */
 #define LB_CODEC_SIZE_MAX 4096     /* bytes of an input; the rest is ignored */
-#define LB_CODEC_SERVED_MAX                                                                        \
-    (64u * 1024) /* bytes all servers of a decoded case may send; beyond it a
-                                            size is cut */
+/* Bytes that all servers of a decoded case may send; beyond it a size is cut. */
+#define LB_CODEC_SERVED_MAX (64u * 1024)
 
 /* lb_codec_decode: the case that the bytes say. *ret_case was initialised; it is cleared first. The
  * case has title, level and spec as a case file needs them, and no expectations. */

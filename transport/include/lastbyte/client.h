@@ -94,8 +94,9 @@ struct lb_profile_row {
     enum lb_role role;
     enum lb_site waits_for;
     uint32_t count;
-    const char *call_site; /* where the request was made, if an open body is what is waited for;
-                              borrowed as lb_request_options says; otherwise NULL */
+    /* Where the request was made, if an open body is what is waited for; otherwise NULL. Borrowed as
+     * lb_request_options says. */
+    const char *call_site;
 };
 
 /*
