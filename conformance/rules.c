@@ -10,6 +10,7 @@
 #include "sim/net.h"
 #include "wire.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 /* A broken rule. NULL rule: none. */
@@ -64,8 +65,8 @@ static struct breach error_breach(const struct lb_wire_exchange *exchange,
             return (struct breach){"F6", "incomplete-without-an-end"};
         }
         break;
-    case LB_RESET:
-        if (!log->is_reset && !log->is_server_ended) {
+    case LB_RESET: /* or what came before anything was written has spoiled the connection (R3) */
+        if (!log->is_reset && !log->is_server_ended && log->written_size > 0) {
             return (struct breach){"F6", "reset-without-a-reset"};
         }
         break;
@@ -110,19 +111,33 @@ static struct breach exchange_breach(const struct lb_world *world,
     return body_breach(exchange, caller);
 }
 
-/* has_dead_host: whether some connection to the caller's host ended before a byte was written to it:
- * that explains an answer which did not come, too. */
-static bool has_dead_host(const struct lb_world *world, const struct lb_caller *caller)
+/* unasked_breach: the same for a connection on which nothing was written: what its server has sent, or
+ * that it has ended, may be the answer to any request to the host. has_any: there is such a one. */
+static struct breach unasked_breach(const struct lb_world *world, const struct lb_caller *caller,
+                                    bool *ret_has_any)
 {
+    struct breach breach = {NULL, NULL};
+    *ret_has_any = false;
     for (size_t i = 0; i < lb_net_log_count(world->net); i++) {
         struct lb_net_log log;
         lb_net_log(world->net, i, &log);
-        if (log.written_size == 0 && (log.is_server_ended || log.is_reset) &&
-            lb_name_is(log.host, world->c->hosts[caller->line->host].name)) {
-            return true;
+        bool is_over = log.is_server_ended || log.is_reset;
+        if (!lb_wire_is_unasked(world, &log, caller) &&
+            !(is_over && log.written_size == 0 && lb_wire_is_host_of(world, &log, caller))) {
+            continue;
+        }
+        struct lb_wire_exchange exchange;
+        uint8_t *body = malloc(log.sent_size + 1);
+        LB_ASSERT(body != NULL);
+        *ret_has_any = true;
+        lb_wire_read_unasked(world, i, caller, body, &exchange);
+        breach = exchange_breach(world, &exchange, caller);
+        free(body);
+        if (breach.rule == NULL) {
+            return breach;
         }
     }
-    return false;
+    return breach;
 }
 
 /* judge_answer: what a caller saw must be explained by an exchange of its request. */
@@ -141,11 +156,11 @@ static void judge_answer(struct lb_world *world, const struct lb_caller *caller,
             return;
         }
     }
-    bool is_loss = caller->outcome == LB_INCOMPLETE || caller->outcome == LB_RESET;
-    if (lb_wire_has_unasked(world, caller) || (is_loss && has_dead_host(world, caller))) {
-        return;
-    }
-    if (!has_exchange && caller->code != 0) {
+    bool has_unasked = false;
+    struct breach unasked = unasked_breach(world, caller, &has_unasked);
+    if (has_unasked) {
+        breach = unasked.rule == NULL || !has_exchange ? unasked : breach;
+    } else if (!has_exchange && caller->code != 0) {
         breach = (struct breach){"F5", "answer-without-a-request"};
     }
     if (breach.rule != NULL) {
@@ -339,10 +354,10 @@ void lb_rules_traffic(struct lb_world *world)
     judge_retry(world);
     judge_tries(world);
     judge_after(world);
-    uint64_t limit =
-        c->is_option_set[LB_CASE_OPTION_PER_HOST] ? c->options[LB_CASE_OPTION_PER_HOST] : 0;
-    if (limit > 0) {
-        judge_limit(world, (uint32_t)limit);
+    struct lb_transport_options options;
+    lb_world_options(world, &options);
+    if (options.connections_per_host_max > 0) {
+        judge_limit(world, options.connections_per_host_max);
     }
     for (uint32_t i = 0; i < world->wire->count; i++) {
         world->result->requests_sent++;

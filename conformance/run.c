@@ -23,8 +23,8 @@ struct lb_runner {
 
 const char *lb_verdict_word(enum lb_verdict verdict)
 {
-    static const char *const words[LB_VERDICT_COUNT] = {"PASS", "NOTE", "SKIP", "WEAK", "BROKEN",
-                                                        "FAIL", "LEAK", "HANG", "CRASH"};
+    static const char *const words[LB_VERDICT_COUNT] = {"PASS", "WEAK", "BROKEN", "FAIL",
+                                                        "LEAK", "HANG", "CRASH"};
     LB_ASSERT((unsigned)verdict < LB_VERDICT_COUNT);
     return words[verdict];
 }

@@ -15,8 +15,6 @@
 /* How a run, or a case over all its variants, came out; later ones are graver. */
 enum lb_verdict {
     LB_VERDICT_PASS,
-    LB_VERDICT_NOTE,   /* a MAY case: which alternative was taken is worth a note */
-    LB_VERDICT_SKIP,   /* not run */
     LB_VERDICT_WEAK,   /* only `should` lines failed, or a SHOULD case failed */
     LB_VERDICT_BROKEN, /* a `setup` line or a server's script failed, or a departure is stale */
     LB_VERDICT_FAIL,   /* an expectation or a rule failed */
@@ -25,7 +23,7 @@ enum lb_verdict {
     LB_VERDICT_CRASH,  /* never set by a run in this process */
 };
 
-#define LB_VERDICT_COUNT 9
+#define LB_VERDICT_COUNT 7
 
 /* lb_verdict_word: "PASS", "WEAK", ...: a static string. */
 const char *lb_verdict_word(enum lb_verdict verdict);

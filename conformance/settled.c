@@ -310,9 +310,9 @@ static bool judge_caller(struct lb_world *world, const struct lb_caller *caller,
 static void judge_waiters(struct lb_world *world, int32_t host, uint32_t waiting)
 {
     const char *name = world->c->hosts[host].name;
-    uint64_t limit = world->c->is_option_set[LB_CASE_OPTION_PER_HOST]
-                         ? world->c->options[LB_CASE_OPTION_PER_HOST]
-                         : 0;
+    struct lb_transport_options options;
+    lb_world_options(world, &options);
+    uint32_t limit = options.connections_per_host_max;
     uint32_t open = 0;
     uint32_t dials = 0;
     uint32_t parked = 0;

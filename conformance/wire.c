@@ -192,7 +192,7 @@ bool lb_wire_is_of(const struct lb_world *world, const struct lb_wire_exchange *
     }
     struct lb_net_log log;
     lb_net_log(world->net, exchange->log_index, &log);
-    return lb_name_is(log.host, world->c->hosts[line->host].name);
+    return lb_wire_is_host_of(world, &log, caller);
 }
 
 const struct lb_wire_exchange *lb_wire_last(const struct lb_wire *wire, size_t log_index)
@@ -219,11 +219,35 @@ const struct lb_wire_exchange *lb_wire_last_of(const struct lb_world *world,
     return found;
 }
 
+bool lb_wire_is_host_of(const struct lb_world *world, const struct lb_net_log *log,
+                        const struct lb_caller *caller)
+{
+    LB_ASSERT(caller->line != NULL);
+    return lb_name_is(log->host, world->c->hosts[caller->line->host].name);
+}
+
+void lb_wire_read_unasked(const struct lb_world *world, size_t log_index,
+                          const struct lb_caller *caller, uint8_t *body,
+                          struct lb_wire_exchange *ret_exchange)
+{
+    static const uint8_t nothing[1] = {0};
+    struct lb_net_log log;
+    lb_net_log(world->net, log_index, &log);
+    LB_ASSERT(log.written_size == 0);
+    memset(ret_exchange, 0, sizeof *ret_exchange);
+    ret_exchange->log_index = log_index;
+    ret_exchange->is_located = true;
+    ret_exchange->is_head = caller->line->verb == LB_VERB_HEAD;
+    ret_exchange->body = body;
+    lb_model_read(log.sent_size == 0 ? nothing : log.sent, log.sent_size, log_has_end(&log),
+                  ret_exchange->is_head, body, &ret_exchange->model);
+}
+
 bool lb_wire_is_unasked(const struct lb_world *world, const struct lb_net_log *log,
                         const struct lb_caller *caller)
 {
     return log->written_size == 0 && log->sent_size > 0 && caller->line != NULL &&
-           lb_name_is(log->host, world->c->hosts[caller->line->host].name);
+           lb_wire_is_host_of(world, log, caller);
 }
 
 bool lb_wire_was_refused(const struct lb_world *world, const struct lb_caller *caller)
@@ -231,7 +255,7 @@ bool lb_wire_was_refused(const struct lb_world *world, const struct lb_caller *c
     for (size_t i = 0; i < lb_net_log_count(world->net); i++) {
         struct lb_net_log log;
         lb_net_log(world->net, i, &log);
-        bool is_host = lb_name_is(log.host, world->c->hosts[caller->line->host].name);
+        bool is_host = lb_wire_is_host_of(world, &log, caller);
         for (size_t j = 0; j < log.record_count && is_host; j++) {
             if (log.records[j].kind == LB_NET_FAILED && log.records[j].value == LB_REFUSED) {
                 return true;

@@ -61,6 +61,16 @@ const struct lb_wire_exchange *lb_wire_last_of(const struct lb_world *world,
 bool lb_wire_is_unasked(const struct lb_world *world, const struct lb_net_log *log,
                         const struct lb_caller *caller);
 
+/* lb_wire_is_host_of: whether the connection goes to the host of the caller's request. */
+bool lb_wire_is_host_of(const struct lb_world *world, const struct lb_net_log *log,
+                        const struct lb_caller *caller);
+
+/* lb_wire_read_unasked: what the server of a connection has sent, read as the answer to the caller's
+ * request. Body bytes go to `body`, which has room for all that was sent. */
+void lb_wire_read_unasked(const struct lb_world *world, size_t log_index,
+                          const struct lb_caller *caller, uint8_t *body,
+                          struct lb_wire_exchange *ret_exchange);
+
 /* lb_wire_was_refused: whether a dial to the caller's host was refused. */
 bool lb_wire_was_refused(const struct lb_world *world, const struct lb_caller *caller);
 

@@ -284,10 +284,6 @@ static void check_rounds(struct check *check)
         return;
     }
     check_summary(check, uv_hrtime() - start);
-    if (found->code == EXIT_AS_EXPECTED && found->verdicts[LB_VERDICT_SKIP] > 0 &&
-        found->verdicts[LB_VERDICT_SKIP] == check->entry_count * check->rounds) {
-        found->code = EXIT_ALL_SKIPPED;
-    }
 }
 
 static enum exit_code check_selected(struct check *check, const struct paths *paths)

@@ -12,9 +12,8 @@ enum exit_code {
     EXIT_USAGE = 2,          /* usage, bad input, or nothing selected */
     EXIT_RIG = 3,            /* the rig failed: a file could not be written, a child not started */
     EXIT_NONDETERMINISM = 4, /* the same case and schedule gave two traces */
-    EXIT_ALL_SKIPPED = 77,
-    EXIT_INTERRUPTED = 130, /* SIGINT ended `check`, and nothing graver was seen */
-    EXIT_TERMINATED = 143,  /* likewise SIGTERM */
+    EXIT_INTERRUPTED = 130,  /* SIGINT ended `check`, and nothing graver was seen */
+    EXIT_TERMINATED = 143,   /* likewise SIGTERM */
 };
 
 /* command_worse: the graver of two exit codes: rig, nondeterminism, unexpected, usage, the rest. */

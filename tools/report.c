@@ -58,8 +58,6 @@ bool report_is_bad(enum lb_verdict verdict)
 {
     switch (verdict) {
     case LB_VERDICT_PASS:
-    case LB_VERDICT_NOTE:
-    case LB_VERDICT_SKIP:
     case LB_VERDICT_WEAK:
         return false;
     case LB_VERDICT_BROKEN:

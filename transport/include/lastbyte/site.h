@@ -35,7 +35,6 @@ extern "C" {
     SITE(READ_END, "read.end")                                                                     \
     SITE(WRITE_TAKE, "write.take")                                                                 \
     SITE(WRITE_DONE, "write.done")                                                                 \
-    SITE(WRITE_END, "write.end")                                                                   \
     /* waits */                                                                                    \
     SITE(WAIT_CONNECTION, "wait.connection")                                                       \
     SITE(WAIT_HEAD, "wait.head")                                                                   \
@@ -58,13 +57,11 @@ extern "C" {
     SITE(START_READ, "start.read")                                                                 \
     SITE(START_WRITE, "start.write")                                                               \
     /* socket calls */                                                                             \
-    SITE(SOCKET_OPEN, "socket.open")                                                               \
     SITE(SOCKET_CONNECT, "socket.connect")                                                         \
     SITE(SOCKET_READ_FIRST, "socket.read.first")                                                   \
     SITE(SOCKET_READ_HEAD, "socket.read.head")                                                     \
     SITE(SOCKET_READ_BODY, "socket.read.body")                                                     \
     SITE(SOCKET_WRITE, "socket.write")                                                             \
-    SITE(SOCKET_PENDING, "socket.pending")                                                         \
     SITE(SOCKET_SHUTDOWN, "socket.shutdown")                                                       \
     SITE(SOCKET_CLOSE, "socket.close")                                                             \
     /* actors of a simulated world: scripted servers and callers */                                \
@@ -73,7 +70,6 @@ extern "C" {
     SITE(SERVER_PAUSE, "server.pause")                                                             \
     SITE(SERVER_AWAIT, "server.await")                                                             \
     SITE(SERVER_CLOSE, "server.close")                                                             \
-    SITE(SERVER_STALL, "server.stall")                                                             \
     SITE(CALLER_STEP, "caller.step")                                                               \
     SITE(CALLER_ADVANCE, "caller.advance")                                                         \
     SITE(CALLER_QUIET, "caller.quiet")                                                             \

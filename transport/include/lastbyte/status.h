@@ -23,7 +23,8 @@ enum lb_status {
     /* Operating errors: final for the request or body that returns one. */
     LB_INCOMPLETE, /* The connection ended before the message did (RFC 9112 section 8). The peer's. */
     LB_CANCELLED, /* The caller cancelled the request. The caller's. */
-    LB_RESET,     /* The peer aborted the connection, or a write to it failed. The peer's. */
+    LB_RESET,     /* The peer aborted the connection, a write to it failed, or what the peer sent before
+                   * it was asked had spoiled it (rule R3). The peer's. */
     LB_TIMEOUT,   /* A deadline passed: dial, response head or the whole request. */
     LB_PROTOCOL, /* Malformed or conflicting framing (RFC 9112 sections 2.2, 6.3, 7). The peer's. */
     LB_REFUSED,  /* No connection could be made. The peer's. */
