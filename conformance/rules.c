@@ -79,6 +79,7 @@ static struct breach error_breach(const struct lb_wire_exchange *exchange,
     case LB_CLOSED:
     case LB_LIMIT:
     case LB_MEMORY:
+    case LB_SOURCE:
         break;
     }
     return (struct breach){NULL, NULL};

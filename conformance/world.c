@@ -86,6 +86,8 @@ void lb_world_options(const struct lb_world *world, struct lb_transport_options 
 {
     const struct lb_case *c = world->c;
     lb_transport_options_default(ret_options);
+    ret_options->is_checked = true;
+    ret_options->is_gzip_off = true;
     uint64_t *const durations[LB_CASE_OPTION_COUNT] = {
         [LB_CASE_OPTION_IDLE_TIMEOUT] = &ret_options->idle_duration_ns,
         [LB_CASE_OPTION_DIAL_TIMEOUT] = &ret_options->dial_duration_ns,

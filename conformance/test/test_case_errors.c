@@ -30,7 +30,7 @@
 
 #define ERROR_WORDS                                                                                \
     "one of incomplete, cancelled, reset, timeout, protocol, refused, closed, limit, "             \
-    "memory"
+    "memory, source"
 
 struct error_row {
     const char *text;

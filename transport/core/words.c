@@ -18,7 +18,7 @@
 #include "lastbyte/status.h"
 #include "lastbyte/trace.h"
 
-LB_STATIC_ASSERT(LB_MEMORY + 1 == LB_STATUS_COUNT, "LB_STATUS_COUNT counts enum lb_status");
+LB_STATIC_ASSERT(LB_SOURCE + 1 == LB_STATUS_COUNT, "LB_STATUS_COUNT counts enum lb_status");
 LB_STATIC_ASSERT(LB_ROLE_SERVER + 1 == LB_ROLE_COUNT, "LB_ROLE_COUNT counts enum lb_role");
 LB_STATIC_ASSERT(LB_BODY_CLOSED + 1 == LB_BODY_STATE_COUNT,
                  "LB_BODY_STATE_COUNT counts enum lb_body_state");
@@ -50,6 +50,8 @@ const char *lb_status_word(enum lb_status status)
         return "limit";
     case LB_MEMORY:
         return "memory";
+    case LB_SOURCE:
+        return "source";
     }
     lb_assert_fail(__FILE__, __LINE__, "status is an enum lb_status");
 }

@@ -26,6 +26,10 @@ void lb_transport_options_default(struct lb_transport_options *ret_options)
     ret_options->written_duration_ns = second_ns / 20;
     ret_options->head_size_max = 64 * 1024;
     ret_options->retries_max = 4;
+    ret_options->continue_duration_ns = second_ns;
+    ret_options->drain_duration_ns = LB_DRAIN_DURATION_NS;
+    ret_options->gzip_tail = LB_GZIP_TAIL_MEMBERS;
+    ret_options->gzip_ratio_max = 200;
 }
 
 enum lb_status lb_transport_new(const struct lb_transport_options *options,

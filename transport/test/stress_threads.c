@@ -133,6 +133,7 @@ static bool plan_allows(const struct plan *plan, enum lb_status status)
     case LB_REFUSED:
     case LB_LIMIT:
     case LB_MEMORY:
+    case LB_SOURCE:
         return false;
     }
     LB_UNREACHABLE("a status is an enum lb_status");
@@ -366,6 +367,7 @@ static void transport_make(void)
     enum lb_status status = lb_network_tcp_new(lb_memory_standard(), &stress.network);
     LB_ASSERT(status == LB_OK);
     lb_transport_options_default(&options);
+    options.is_checked = true;
     options.runtime = lb_runtime_threads();
     options.network = stress.network;
     options.idle_duration_ns = 20 * MS;

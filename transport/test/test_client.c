@@ -95,6 +95,7 @@ static enum lb_status transport_make(void)
 {
     struct lb_transport_options options;
     lb_transport_options_default(&options);
+    options.is_checked = true;
     options.runtime = lb_sim_runtime(world.sim);
     options.network = lb_net_network(world.net);
     options.memory = &world.memory.memory;

@@ -113,6 +113,7 @@ static int setup_on(const char *host)
     assert_int_equal(lb_network_tcp_new(lb_memory_standard(), &world.network), LB_OK);
     world.server = loopback_start(host);
     lb_transport_options_default(&world.options);
+    world.options.is_checked = true;
     world.options.runtime = lb_runtime_threads();
     world.options.network = world.network;
     transport_make();

@@ -252,6 +252,7 @@ static void test_threads_writers_are_all_waited_for(void **state)
     struct lb_transport *transport = NULL;
     pthread_t thread;
     lb_transport_options_default(&options);
+    options.is_checked = true;
     world.network.ops = &network_ops;
     options.runtime = lb_runtime_threads();
     options.network = &world.network;

@@ -25,6 +25,7 @@
 #include "lastbyte/runtime.h"
 #include "lastbyte/site.h"
 #include "lastbyte/socket.h"
+#include "lastbyte/source.h"
 #include "lastbyte/status.h"
 #include "lastbyte/tcp.h"
 #include "lastbyte/threads.h"

@@ -19,10 +19,12 @@ extern "C" {
     SITE(REQUEST_SEND, "request.send")                                                             \
     SITE(REQUEST_CANCEL, "request.cancel")                                                         \
     SITE(REQUEST_FREE, "request.free")                                                             \
+    SITE(REQUEST_UPGRADE, "request.upgrade")                                                       \
     SITE(BODY_READ, "body.read")                                                                   \
     SITE(BODY_READ_DONE, "body.read.done")                                                         \
     SITE(BODY_CLOSE, "body.close")                                                                 \
     SITE(BODY_STATE, "body.state")                                                                 \
+    SITE(RESPONSE_TRAILER, "response.trailer")                                                     \
     SITE(POOL_CLOSE_IDLE, "pool.close-idle")                                                       \
     SITE(POOL_STATS, "pool.stats")                                                                 \
     SITE(POOL_PROFILE, "pool.profile")                                                             \
@@ -32,6 +34,8 @@ extern "C" {
     SITE(DIAL_DONE, "dial.done")                                                                   \
     SITE(READ_EVENT, "read.event")                                                                 \
     SITE(READ_HEAD, "read.head")                                                                   \
+    SITE(READ_INTERIM, "read.interim")                                                             \
+    SITE(READ_DRAIN, "read.drain")                                                                 \
     SITE(READ_END, "read.end")                                                                     \
     SITE(WRITE_TAKE, "write.take")                                                                 \
     SITE(WRITE_DONE, "write.done")                                                                 \
@@ -42,6 +46,8 @@ extern "C" {
     SITE(WAIT_WRITTEN, "wait.written")                                                             \
     SITE(WAIT_BODY_END, "wait.body-end")                                                           \
     SITE(WAIT_REQUEST, "wait.request")                                                             \
+    SITE(WAIT_CONTINUE, "wait.continue")                                                           \
+    SITE(WAIT_RELEASE, "wait.release")                                                             \
     SITE(WAIT_WORKERS, "wait.workers")                                                             \
     SITE(WAIT_DRAINED, "wait.drained")                                                             \
     SITE(JOIN_DIAL, "join.dial")                                                                   \
@@ -61,9 +67,15 @@ extern "C" {
     SITE(SOCKET_READ_FIRST, "socket.read.first")                                                   \
     SITE(SOCKET_READ_HEAD, "socket.read.head")                                                     \
     SITE(SOCKET_READ_BODY, "socket.read.body")                                                     \
+    SITE(SOCKET_READ_DRAIN, "socket.read.drain")                                                   \
     SITE(SOCKET_WRITE, "socket.write")                                                             \
     SITE(SOCKET_SHUTDOWN, "socket.shutdown")                                                       \
     SITE(SOCKET_CLOSE, "socket.close")                                                             \
+    /* calls of what the caller has handed over */                                                 \
+    SITE(SOURCE_READ, "source.read")                                                               \
+    SITE(SOURCE_REWIND, "source.rewind")                                                           \
+    SITE(SOURCE_CLOSE, "source.close")                                                             \
+    SITE(INTERIM_HOOK, "interim.hook")                                                             \
     /* actors of a simulated world: scripted servers and callers */                                \
     SITE(SERVER_WANT, "server.want")                                                               \
     SITE(SERVER_SEND, "server.send")                                                               \
