@@ -371,6 +371,7 @@ void lb_runner_free(struct lb_runner **runner_pointer)
     }
     free(world->memory.blocks);
     if (world->wire != NULL) {
+        lb_wire_forget(world->wire);
         free(world->wire->bodies);
         free(world->wire);
     }

@@ -6,6 +6,7 @@
  *   held      its last exchange's caller has the head and has neither read to the end, closed nor
  *             cancelled: a leak of the caller's, counted, not judged (E7);
  *   engaged   a caller is blocked inside send or read for it: judged through that caller;
+ *   taken     its program has taken the socket over: none of the transport's;
  *   parked    everything else that still has workers: it must be idle, clean and waiting (E1, R1).
  * Blocked callers are judged by what they are owed: bytes, an end, a time-out, a connection (B5).
  */
@@ -14,7 +15,13 @@
 #include "core/assert.h"
 #include "wire.h"
 
-enum standing { STANDING_DIALING, STANDING_HELD, STANDING_ENGAGED, STANDING_PARKED };
+enum standing {
+    STANDING_DIALING,
+    STANDING_HELD,
+    STANDING_ENGAGED,
+    STANDING_TAKEN,
+    STANDING_PARKED,
+};
 
 /* A connection with its workers. */
 struct place {
@@ -96,6 +103,9 @@ static enum standing place_standing(const struct lb_world *world, const struct p
             lb_wire_last_of(world, caller)->log_index != place->log_index) {
             continue; /* not its request, or sent again since */
         }
+        if (caller->has_taken) {
+            return STANDING_TAKEN;
+        }
         if (caller_is_blocked(caller)) {
             return STANDING_ENGAGED;
         }
@@ -125,11 +135,25 @@ static bool place_is_waiting(const struct lb_world *world, const struct place *p
            place->write.site == LB_SITE_WAIT_REQUEST;
 }
 
+/* place_is_finishing: one of its workers waits for a time that has not come: the end of a drain, or of
+ * the request's write (E5, R7). */
+static bool place_is_finishing(const struct place *place, enum lb_phase phase)
+{
+    bool is_read = place->has_read && place->read.state == LB_SIM_BLOCKING &&
+                   place->read.deadline_ns != LB_NEVER;
+    bool is_write = place->has_write && place->write.state == LB_SIM_BLOCKING &&
+                    place->write.deadline_ns != LB_NEVER;
+    return phase == LB_PHASE_SCRIPT && (is_read || is_write);
+}
+
 /* judge_parked: a parked connection is idle, clean, and not for ever (E1, R1 to R3, B3). */
 static void judge_parked(struct lb_world *world, const struct place *place, enum lb_phase phase)
 {
     const struct lb_net_log *log = &place->log;
     if (!place_is_waiting(world, place)) {
+        if (place_is_finishing(place, phase)) {
+            return;
+        }
         lb_world_find(world, "E1", "orphaned", "%s has workers at %s and %s that nothing will wake",
                       log->name,
                       place->has_read ? lb_site_label(place->read.site) : "(no read worker)",
@@ -147,7 +171,9 @@ static void judge_parked(struct lb_world *world, const struct place *place, enum
         return;
     }
     size_t read_size = log->sent_size - log->unread_size;
-    struct lb_wire_mark now = {0, log->sent_size, read_size, log->is_server_ended || log->is_reset};
+    struct lb_wire_mark now = {.sent_size = log->sent_size,
+                               .read_size = read_size,
+                               .is_server_ended = log->is_server_ended || log->is_reset};
     const char *context = NULL;
     const char *rule =
         place->last == NULL ? NULL : lb_wire_dirt(world, place->last, &now, &context);
@@ -196,7 +222,8 @@ static void judge_kept(struct lb_world *world, const struct place *place)
     struct lb_transport_options options;
     lb_world_options(world, &options);
     if (!log->is_shut || place->last == NULL || !place->last->is_located ||
-        !place->last->model.is_known || !lb_wire_may_pool(world, log, &options)) {
+        place->last->upload.has_body || !place->last->model.is_known ||
+        !lb_wire_may_pool(world, log, &options)) {
         return;
     }
     struct lb_wire_mark mark;
@@ -229,6 +256,11 @@ static void judge_place(struct lb_world *world, const struct place *place, enum 
         judge_held(world, place);
         return;
     case STANDING_ENGAGED:
+        return;
+    case STANDING_TAKEN:
+        if (place->has_read || place->has_dial) {
+            lb_world_find(world, "E1", "worker-behind-a-taken-socket", "%s has workers", name);
+        }
         return;
     case STANDING_PARKED:
         if (place->has_dial) {
@@ -266,7 +298,7 @@ static void judge_served(struct lb_world *world, const struct lb_caller *caller,
         lb_world_find(world, "B5", "end-not-told", "%s waits for an end that came on %s", name,
                       log.name);
     } else if (phase != LB_PHASE_SCRIPT && caller->is_sending &&
-               options.head_duration_ns != LB_NEVER) {
+               exchange->upload.state == LB_UPLOAD_OVER && options.head_duration_ns != LB_NEVER) {
         lb_world_find(world, "B3", "head-timeout", "%s waits for a head beyond its time", name);
     }
 }
@@ -275,7 +307,7 @@ static void judge_served(struct lb_world *world, const struct lb_caller *caller,
 static bool judge_caller(struct lb_world *world, const struct lb_caller *caller, const char *name,
                          enum lb_phase phase)
 {
-    if (lb_sim_now(world->sim) > caller->deadline_ns) {
+    if (lb_sim_now(world->sim) > caller->deadline_ns && !caller->has_taken) {
         lb_world_find(world, "B3", "deadline", "%s is blocked beyond its deadline", name);
         return false;
     }
@@ -290,6 +322,9 @@ static bool judge_caller(struct lb_world *world, const struct lb_caller *caller,
     }
     if (caller->code != 0 && lb_wire_has_unasked(world, caller)) {
         return false;
+    }
+    if (caller->has_taken) {
+        return false; /* the socket is the program's */
     }
     const struct lb_wire_exchange *exchange = lb_wire_last_of(world, caller);
     if (exchange == NULL) {
@@ -319,7 +354,8 @@ static void judge_waiters(struct lb_world *world, int32_t host, uint32_t waiting
     for (size_t i = 0; i < lb_net_log_count(world->net); i++) {
         struct place place;
         place_make(world, i, &place);
-        if (!lb_name_is(place.log.host, name) || !place.log.is_open) {
+        if (!lb_name_is(place.log.host, name) || !place.log.is_open ||
+            place.standing == STANDING_TAKEN) {
             continue;
         }
         open++;
@@ -377,6 +413,28 @@ static void judge_callers(struct lb_world *world, enum lb_phase phase)
     }
 }
 
+/* judge_source: a source is closed when its request is over, and when it is cancelled at once (O2,
+ * E9). */
+static void judge_source(struct lb_world *world, const struct lb_caller *caller,
+                         enum lb_phase phase)
+{
+    const struct lb_world_source *source = &caller->source;
+    if (source->script == NULL || source->close_count > 0) {
+        return;
+    }
+    bool is_late = lb_sim_now(world->sim) > caller->deadline_ns;
+    bool is_cancelled = caller->is_cancelled && !caller->was_final_when_cancelled;
+    bool is_over = caller->outcome != LB_OK || caller->is_closed;
+    if (is_cancelled || is_late) {
+        lb_world_find(world, "E9", is_late ? "open-past-the-deadline" : "open-after-the-cancel",
+                      "the source of %s is open", source->name);
+    } else if (phase == LB_PHASE_FREED || (is_over && phase != LB_PHASE_SCRIPT)) {
+        lb_world_find(world, "O2",
+                      phase == LB_PHASE_FREED ? "never-closed" : "open-after-its-exchange",
+                      "the source of %s is open", source->name);
+    }
+}
+
 /* judge_freed: nothing is left of a transport that was freed (E3). */
 static void judge_freed(struct lb_world *world)
 {
@@ -404,6 +462,9 @@ static void judge_freed(struct lb_world *world)
 void lb_rules_settled(struct lb_world *world, enum lb_phase phase)
 {
     LB_ASSERT(lb_sim_current(world->sim) < 0);
+    for (uint32_t i = 0; i < world->c->request_count; i++) {
+        judge_source(world, &world->callers[i], phase);
+    }
     if (phase == LB_PHASE_FREED) {
         judge_freed(world);
         return;

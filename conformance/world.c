@@ -121,6 +121,12 @@ void lb_world_options(const struct lb_world *world, struct lb_transport_options 
     ret_options->head_size_max = ret_options->head_size_max == 0 ? 1 : ret_options->head_size_max;
 }
 
+bool lb_world_drains(const struct lb_world *world)
+{
+    return world->c->is_option_set[LB_CASE_OPTION_DRAIN] &&
+           world->c->options[LB_CASE_OPTION_DRAIN] > 0;
+}
+
 struct lb_signal *lb_world_signal(struct lb_world *world, struct lb_text name)
 {
     for (uint32_t i = 0; i < world->signal_count; i++) {

@@ -158,6 +158,9 @@ struct lb_world {
 /* lb_world_options: the transport's options of a case. */
 void lb_world_options(const struct lb_world *world, struct lb_transport_options *ret_options);
 
+/* lb_world_drains: whether bodies that are closed early are drained. */
+bool lb_world_drains(const struct lb_world *world);
+
 /* lb_world_find: files a finding, at most once per rule and context. `detail` is a format. */
 void lb_world_find(struct lb_world *world, const char *rule, const char *context,
                    const char *detail, ...) __attribute__((format(printf, 4, 5)));
