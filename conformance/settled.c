@@ -291,7 +291,8 @@ static void judge_served(struct lb_world *world, const struct lb_caller *caller,
     } else if (log.is_server_ended || log.is_reset || log.is_shut) {
         lb_world_find(world, "E6", "death-not-told", "%s waits on %s, which has ended", name,
                       log.name);
-    } else if (model->is_known && caller->is_sending && model->is_head_complete) {
+    } else if (model->is_known && caller->is_sending && model->is_head_complete &&
+               (phase != LB_PHASE_SCRIPT || exchange->upload.state == LB_UPLOAD_OVER)) {
         lb_world_find(world, "B5", "head-not-delivered", "%s waits for a head that came on %s",
                       name, log.name);
     } else if (model->is_known && caller->reading_count > 0 && model->is_complete) {

@@ -201,10 +201,11 @@ static bool read_head(struct lbi_connection *c)
     if (c->state == LBI_CONNECTION_BUSY && status == LB_OK) {
         read_answer(c);
     }
-    if (c->is_reused || c->reader.framing == LBI_FRAMING_NONE) {
+    bool is_bodiless = status == LB_OK && c->reader.framing == LBI_FRAMING_NONE;
+    if (c->is_reused || is_bodiless) {
         /* What came on a used connection is an answer only if the question got through; whatever ends
          * here must have been asked to the end (R1, R3). A write that got nowhere closes c. */
-        lbi_connection_await_write(c, &c->read_wake, c->reader.framing != LBI_FRAMING_NONE);
+        lbi_connection_await_write(c, &c->read_wake, !is_bodiless);
     }
     if (c->state == LBI_CONNECTION_BUSY && status == LB_OK) {
         read_deliver(c, &work);
