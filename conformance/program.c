@@ -267,6 +267,7 @@ static void program_request(struct lb_world *world, const struct lb_line *line)
         LB_ASSERT(caller->request == NULL);
         enum lb_status status = caller_make(world, caller, line);
         if (status != LB_OK) {
+            caller->is_invalid = true;
             seen.error = status;
             caller_conclude(world, caller, status);
             lb_outcome_judge(world, line, &seen);

@@ -63,13 +63,25 @@ static struct breach body_breach(const struct lb_wire_exchange *exchange,
     return coding_breach(model, caller);
 }
 
+/* moment_of: when a connection did something first; UINT32_MAX: never. */
+static uint32_t moment_of(const struct lb_net_log *log, enum lb_net_record_kind kind)
+{
+    for (size_t i = 0; i < log->record_count; i++) {
+        if (log->records[i].kind == kind) {
+            return log->records[i].sequence;
+        }
+    }
+    return UINT32_MAX;
+}
+
 /* has_answer_unread: whether a whole head lay before the client when it failed to write (F6). */
 static bool has_answer_unread(const struct lb_wire_exchange *exchange, const struct lb_net_log *log)
 {
     struct lb_wire_mark mark;
     lb_wire_mark_at(log, LB_NET_WRITE_END, &mark);
-    return exchange->model.is_known && exchange->model.is_head_complete && !log->is_reset &&
-           mark.sent_size >= exchange->start + exchange->model.head_end;
+    bool has_failed = moment_of(log, LB_NET_WRITE_END) != UINT32_MAX;
+    return has_failed && exchange->model.is_known && exchange->model.is_head_complete &&
+           !log->is_reset && mark.sent_size >= exchange->start + exchange->model.head_end;
 }
 
 /* error_breach: an error that the network did not cause (F6, F12). */
@@ -511,17 +523,6 @@ static void judge_source_order(struct lb_world *world, const struct lb_caller *c
                   name);
 }
 
-/* moment_of: when a connection did something first; UINT32_MAX: never. */
-static uint32_t moment_of(const struct lb_net_log *log, enum lb_net_record_kind kind)
-{
-    for (size_t i = 0; i < log->record_count; i++) {
-        if (log->records[i].kind == kind) {
-            return log->records[i].sequence;
-        }
-    }
-    return UINT32_MAX;
-}
-
 /* log_is_taken: whether a program has taken a connection's socket over. */
 static bool log_is_taken(const struct lb_world *world, size_t log_index)
 {
@@ -568,7 +569,7 @@ void lb_rules_traffic(struct lb_world *world)
     const struct lb_case *c = world->c;
     for (uint32_t i = 0; i < c->request_count; i++) {
         const struct lb_caller *caller = &world->callers[i];
-        if (caller->line != NULL) {
+        if (caller->line != NULL && !caller->is_invalid) {
             judge_answer(world, caller, c->requests[i]);
             judge_cause(world, caller, c->requests[i]);
             judge_source_order(world, caller, c->requests[i]);

@@ -285,14 +285,18 @@ static void judge_served(struct lb_world *world, const struct lb_caller *caller,
     struct lb_transport_options options;
     lb_world_options(world, &options);
     const struct lb_model *model = &exchange->model;
+    struct place place;
+    place_make(world, exchange->log_index, &place);
+    if (exchange->upload.state != LB_UPLOAD_OVER && place_is_finishing(&place, phase)) {
+        return; /* an answer that came early waits for the request's write (R7) */
+    }
     if (log.unread_size > 0) {
         lb_world_find(world, "B5", "bytes-not-read", "%s waits beside %zu unread bytes on %s", name,
                       log.unread_size, log.name);
     } else if (log.is_server_ended || log.is_reset || log.is_shut) {
         lb_world_find(world, "E6", "death-not-told", "%s waits on %s, which has ended", name,
                       log.name);
-    } else if (model->is_known && caller->is_sending && model->is_head_complete &&
-               (phase != LB_PHASE_SCRIPT || exchange->upload.state == LB_UPLOAD_OVER)) {
+    } else if (model->is_known && caller->is_sending && model->is_head_complete) {
         lb_world_find(world, "B5", "head-not-delivered", "%s waits for a head that came on %s",
                       name, log.name);
     } else if (model->is_known && caller->reading_count > 0 && model->is_complete) {

@@ -92,6 +92,7 @@ struct lb_caller {
     uint32_t outcome_sequence; /* of the network's next record when the outcome was seen */
     uint64_t start_time_ns;
     uint64_t deadline_ns;
+    bool is_invalid; /* its request could not be made */
     bool is_dropped;
     bool is_closed; /* close was called on a response */
     bool has_close_returned;

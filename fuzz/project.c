@@ -210,6 +210,9 @@ static void project_request(struct projection *projection, const struct lb_line 
                             struct lb_line *made)
 {
     struct lb_case *c = projection->draft.c;
+    if (line->number > 0) {
+        refuse(projection, line->place, "a hook that refuses an interim response");
+    }
     made->is_expect = line->is_expect;
     made->is_interim = line->is_interim;
     made->is_upgrade = line->is_upgrade;
