@@ -15,7 +15,9 @@
  * DIALING  no exchange; dialed_for, if any, waits in the queue; only a dial worker.
  * IDLE     in the pool exactly once; the read worker waits for the socket, the write worker for a
  *          request; whatever arrives ends it.
- * BUSY     has a request; exchange says whether the head or the body's end is awaited.
+ * BUSY     has a request; exchange says whether the head or the body's end is awaited. Or it has none
+ *          any more, and what is left of a body closed early is drained by the read worker (E5):
+ *          lbi_connection_drain, then lbi_connection_drained -> lbi_pool_give, or closed.
  * CLOSED   in no pool, without a request; the socket is being or has been shut down, which unblocks
  *          every worker inside it; the slot is held until the socket is closed.
  */
@@ -135,10 +137,11 @@ static struct lb_request *connection_detach(struct lbi_connection *c)
 static bool connection_is_reusable(const struct lbi_connection *c)
 {
     const struct lbi_reader *reader = &c->reader;
+    bool is_last = c->request != NULL && c->request->is_close; /* such a one is not drained */
     bool is_body_read = reader->is_complete || reader->framing == LBI_FRAMING_NONE;
     return is_body_read && reader->failure == LB_OK && reader->may_keep_alive &&
-           reader->framing != LBI_FRAMING_UNTIL_CLOSE && !c->request->is_close &&
-           c->is_write_done && !c->is_write_failed;
+           reader->framing != LBI_FRAMING_UNTIL_CLOSE && !is_last && c->is_write_done &&
+           !c->is_write_failed;
 }
 
 void lbi_connection_await_write(struct lbi_connection *c, struct lb_cond *cond)
@@ -157,6 +160,9 @@ void lbi_connection_end(struct lbi_connection *c, struct lbi_work *work)
 {
     LB_ASSERT(c->state == LBI_CONNECTION_BUSY);
     bool is_reusable = connection_is_reusable(c);
+    if (c->reader.framing == LBI_FRAMING_CHUNKED) {
+        lbi_reader_take_trailers(&c->reader, &c->request->response.trailers);
+    }
     lbi_request_end(connection_detach(c));
     c->is_reused = true;
     lbi_wake(c->transport, &c->read_wake, LB_SITE_WAKE_READ);
@@ -164,6 +170,49 @@ void lbi_connection_end(struct lbi_connection *c, struct lbi_work *work)
         lbi_pool_give(c, work);
     } else {
         lbi_connection_close(c, LB_END, false, work);
+    }
+}
+
+bool lbi_connection_may_drain(const struct lbi_connection *c)
+{
+    LB_ASSERT(c->exchange == LBI_EXCHANGE_BODY);
+    const struct lb_transport_options *options = &c->transport->options;
+    const struct lbi_reader *reader = &c->reader;
+    if (options->drain_size_max == 0 || c->is_reading) {
+        return false; /* who reads has the reader to himself */
+    }
+    bool has_taker = options->idle_per_host_max > 0 || c->host->waiters != NULL;
+    bool is_kept = has_taker && !options->is_keep_alive_off && !c->request->is_close &&
+                   reader->may_keep_alive && !c->transport->is_closing;
+    bool is_clean = reader->failure == LB_OK && !c->is_write_failed;
+    uint64_t left = reader->framing == LBI_FRAMING_LENGTH ? reader->length_left : 0;
+    return is_kept && is_clean && left <= options->drain_size_max &&
+           reader->framing != LBI_FRAMING_UNTIL_CLOSE;
+}
+
+void lbi_connection_drain(struct lbi_connection *c)
+{
+    struct lb_transport *t = c->transport;
+    LB_ASSERT(c->state == LBI_CONNECTION_BUSY);
+    LB_ASSERT(!c->is_reading);
+    struct lb_request *request = connection_detach(c);
+    c->exchange = LBI_EXCHANGE_DRAIN;
+    c->drain_deadline_ns = lbi_deadline(t, t->options.drain_duration_ns);
+    lbi_request_lost(request, LB_CLOSED, false);
+    lbi_wake(t, &c->read_wake, LB_SITE_WAKE_READ);
+}
+
+void lbi_connection_drained(struct lbi_connection *c, enum lb_status status, struct lbi_work *work)
+{
+    LB_ASSERT(c->state == LBI_CONNECTION_BUSY);
+    LB_ASSERT(c->exchange == LBI_EXCHANGE_DRAIN);
+    LB_ASSERT(c->request == NULL);
+    c->exchange = LBI_EXCHANGE_NONE;
+    c->is_reused = true;
+    if (status == LB_END && connection_is_reusable(c)) {
+        lbi_pool_give(c, work);
+    } else {
+        lbi_connection_close(c, status, false, work);
     }
 }
 
@@ -177,6 +226,7 @@ void lbi_connection_close(struct lbi_connection *c, enum lb_status cause, bool m
         lbi_pool_remove(c);
     }
     struct lb_request *lost = c->request == NULL ? NULL : connection_detach(c);
+    c->exchange = LBI_EXCHANGE_NONE; /* a drain's, too */
     if (c->dialed_for != NULL) {
         lost = c->dialed_for;
         LB_ASSERT(lost->phase == LBI_REQUEST_QUEUED);

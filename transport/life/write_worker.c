@@ -65,6 +65,8 @@ static void write_report(struct lbi_connection *c, enum lb_status status, struct
     }
     if (c->is_write_awaited) {
         lbi_wake(t, &c->read_wake, LB_SITE_WAKE_READ);
+    }
+    if (c->is_write_awaited && c->request != NULL) { /* a drain has none */
         lbi_wake(t, &c->request->wake, LB_SITE_WAKE_CALLER);
     }
 }

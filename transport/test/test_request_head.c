@@ -26,7 +26,7 @@ static void expect_bytes(const struct lb_request_options *options, const char *b
     struct test_memory memory;
     struct lbi_request_head *head = NULL;
     test_memory_init(&memory, 0);
-    assert_int_equal(lbi_request_head_new(&memory.memory, options, &head), LB_OK);
+    assert_int_equal(lbi_request_head_new(&memory.memory, options, false, &head), LB_OK);
     assert_int_equal(head->size, strlen(bytes));
     assert_memory_equal(head->bytes, bytes, strlen(bytes));
     lbi_request_head_release(&head);
@@ -41,7 +41,7 @@ static void expect_refused(const struct lb_request_options *options, enum lb_sta
     struct test_memory memory;
     struct lbi_request_head *head = NULL;
     test_memory_init(&memory, 0);
-    assert_int_equal(lbi_request_head_new(&memory.memory, options, &head), status);
+    assert_int_equal(lbi_request_head_new(&memory.memory, options, false, &head), status);
     assert_null(head);
     assert_int_equal(memory.alloc_count, 0);
 }
@@ -183,7 +183,7 @@ static void test_request_head_limits(void **state)
     options.target = target;
     options.endpoint.host = host;
     test_memory_init(&memory, 0);
-    assert_int_equal(lbi_request_head_new(&memory.memory, &options, &head), LB_OK);
+    assert_int_equal(lbi_request_head_new(&memory.memory, &options, false, &head), LB_OK);
     lbi_request_head_release(&head);
     target[LBI_TARGET_MAX] = 't';
     target[LBI_TARGET_MAX + 1] = '\0';
@@ -200,7 +200,7 @@ static void test_request_head_without_memory(void **state)
     struct lbi_request_head *head = NULL;
     (void)state;
     test_memory_init(&memory, 1);
-    assert_int_equal(lbi_request_head_new(&memory.memory, &plain, &head), LB_MEMORY);
+    assert_int_equal(lbi_request_head_new(&memory.memory, &plain, false, &head), LB_MEMORY);
     assert_null(head);
     assert_int_equal(memory.block_count, 0);
 }
@@ -211,7 +211,7 @@ static void test_request_head_lives_for_its_last_owner(void **state)
     struct lbi_request_head *first = NULL;
     (void)state;
     test_memory_init(&memory, 0);
-    assert_int_equal(lbi_request_head_new(&memory.memory, &plain, &first), LB_OK);
+    assert_int_equal(lbi_request_head_new(&memory.memory, &plain, false, &first), LB_OK);
     struct lbi_request_head *second = lbi_request_head_acquire(first);
     assert_ptr_equal(second, first);
     lbi_request_head_release(&first);

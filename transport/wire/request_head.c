@@ -4,13 +4,13 @@
  */
 #include "wire/request_head.h"
 
-#include <stdbool.h>
 #include <string.h>
+#include <strings.h>
 
 #include "core/assert.h"
 #include "core/limits.h"
 
-#define LBI_HEAD_PARTS 8
+#define LBI_HEAD_PARTS 9
 #define LBI_PORT_SIZE 8 /* ":65535" and the NUL */
 
 /* text_is_plain: whether a part holds only visible ASCII characters and is not empty. */
@@ -47,9 +47,27 @@ static enum lb_status request_validate(const struct lb_request_options *options)
     return LB_OK;
 }
 
+/* head_asks: the line that asks for the codings that wire/coding.c undoes, or nothing. */
+static const char *head_asks(bool is_coding_asked)
+{
+    return is_coding_asked ? "\r\nAccept-Encoding: gzip, deflate" : "";
+}
+
+bool lbi_request_head_may_ask(const struct lb_request_options *options)
+{
+    bool may_ask = strcmp(options->method, "HEAD") != 0;
+    for (size_t i = 0; i < options->field_count; i++) {
+        const char *name = options->fields[i].name;
+        may_ask =
+            may_ask && strcasecmp(name, "Accept-Encoding") != 0 && strcasecmp(name, "Range") != 0;
+    }
+    return may_ask;
+}
+
 /* head_parts: the pieces of the head in order: the request line, Host (the port only where it is not
  * the scheme's own, an IPv6 address in brackets: RFC 9110 section 7.2), persistence. */
-static void head_parts(const struct lb_request_options *options, char *port, const char **parts)
+static void head_parts(const struct lb_request_options *options, bool is_coding_asked, char *port,
+                       const char **parts)
 {
     const struct lb_endpoint *endpoint = &options->endpoint;
     bool is_ipv6 = strchr(endpoint->host, ':') != NULL;
@@ -69,11 +87,12 @@ static void head_parts(const struct lb_request_options *options, char *port, con
     parts[4] = endpoint->host;
     parts[5] = is_ipv6 ? "]" : "";
     parts[6] = port + at;
-    parts[7] = options->is_close ? "\r\nConnection: close\r\n\r\n" : "\r\n\r\n";
+    parts[7] = head_asks(is_coding_asked);
+    parts[8] = options->is_close ? "\r\nConnection: close\r\n\r\n" : "\r\n\r\n";
 }
 
 enum lb_status lbi_request_head_new(struct lb_memory *memory,
-                                    const struct lb_request_options *options,
+                                    const struct lb_request_options *options, bool is_coding_asked,
                                     struct lbi_request_head **ret_head)
 {
     LB_ASSERT(memory != NULL);
@@ -85,7 +104,7 @@ enum lb_status lbi_request_head_new(struct lb_memory *memory,
     const char *parts[LBI_HEAD_PARTS];
     size_t sizes[LBI_HEAD_PARTS];
     size_t size = 0;
-    head_parts(options, port, parts);
+    head_parts(options, is_coding_asked, port, parts);
     for (size_t i = 0; i < LBI_HEAD_PARTS; i++) {
         sizes[i] = strlen(parts[i]);
         size += sizes[i];
