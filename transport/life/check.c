@@ -17,6 +17,7 @@ struct census {
 static void check_drain(const struct lbi_connection *c)
 {
     LB_ASSERT(c->request == NULL);
+    LB_ASSERT(c->writing == NULL);
     LB_ASSERT(!c->is_reading);
     LB_ASSERT(c->is_answered);
     LB_ASSERT(c->transport->options.drain_size_max > 0);
@@ -29,7 +30,8 @@ static void check_exchange(const struct lbi_connection *c)
     const struct lb_request *request = c->request;
     LB_ASSERT(c->is_write_wanted + c->is_write_begun == 1);
     LB_ASSERT(c->is_write_begun || !c->is_write_done);
-    LB_ASSERT(c->is_write_done || c->head != NULL);
+    bool is_writing = c->is_write_begun && !c->is_write_done;
+    LB_ASSERT(is_writing == (c->writing != NULL || c->head != NULL));
     if (c->exchange == LBI_EXCHANGE_DRAIN) {
         check_drain(c);
         return;
@@ -37,6 +39,8 @@ static void check_exchange(const struct lbi_connection *c)
     LBI_CHECK_MAGIC(request, LBI_REQUEST_MAGIC);
     LB_ASSERT(request->connection == c);
     LB_ASSERT(request->host == c->host);
+    LB_ASSERT(c->writing == NULL || c->writing == request);
+    LB_ASSERT(c->head == NULL);
     if (c->exchange == LBI_EXCHANGE_HEAD) {
         LB_ASSERT(request->phase == LBI_REQUEST_STARTED);
         LB_ASSERT(!c->is_reading);

@@ -70,7 +70,7 @@ static void profile_add_connection(struct profile *profile, const struct lbi_con
                              : c->exchange == LBI_EXCHANGE_DRAIN ? LB_SITE_SOCKET_READ_DRAIN
                                                                  : LB_SITE_SOCKET_READ_FIRST;
     bool is_writing = c->state == LBI_CONNECTION_BUSY && !c->is_write_done;
-    enum lb_site write_site = is_writing ? LB_SITE_SOCKET_WRITE : LB_SITE_WAIT_REQUEST;
+    enum lb_site write_site = is_writing ? c->write_site : LB_SITE_WAIT_REQUEST;
     switch (c->state) {
     case LBI_CONNECTION_DIALING:
         profile_add(profile, LB_ROLE_DIAL, LB_SITE_SOCKET_CONNECT, NULL);

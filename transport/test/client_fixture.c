@@ -31,22 +31,30 @@ static bool part_play(struct lb_net_conn *conn, const struct fixture_part *part)
     return !part->is_close;
 }
 
+/* answer_play: the next answer; false: the connection is over. */
+static bool answer_play(struct lb_net_conn *conn)
+{
+    bool is_open = true;
+    assert_true(fixture.answer_count < FIXTURE_ANSWERS_MAX);
+    const struct fixture_answer *answer = &fixture.answers[fixture.answer_count++];
+    for (size_t i = 0; is_open && i < FIXTURE_PARTS_MAX; i++) {
+        is_open = part_play(conn, &answer->parts[i]);
+    }
+    return is_open;
+}
+
 /* serve: answers every request of one connection. */
 static void serve(void *argument)
 {
     struct lb_net_conn *conn = argument;
-    bool is_open = true;
+    bool is_open = !fixture.is_unasked || answer_play(conn);
     while (is_open && lb_net_wait_input(conn, 0, LB_NEVER, LB_SITE_SERVER_WANT) == LB_OK) {
         const uint8_t *input = NULL;
         size_t size = 0;
         lb_net_input(conn, &input, &size);
         assert_true(size >= 4 && memcmp(input + size - 4, "\r\n\r\n", 4) == 0);
         lb_net_consume(conn, size);
-        assert_true(fixture.answer_count < FIXTURE_ANSWERS_MAX);
-        const struct fixture_answer *answer = &fixture.answers[fixture.answer_count++];
-        for (size_t i = 0; is_open && i < FIXTURE_PARTS_MAX; i++) {
-            is_open = part_play(conn, &answer->parts[i]);
-        }
+        is_open = answer_play(conn);
     }
 }
 

@@ -513,6 +513,25 @@ static void test_drain_waits_for_the_request_to_be_written(void **state)
     assert_true(lb_sim_departure_is_met(fixture.sim, 0));
 }
 
+/* The response was there before the request, of which nothing has been written yet. */
+static void test_drain_not_before_the_request_is_written(void **state)
+{
+    static const struct lb_sim_departure late = {.kind = LB_SIM_ANCHOR,
+                                                 .role = LB_ROLE_WRITE,
+                                                 .label = "a.1",
+                                                 .site = LB_SITE_WRITE_TAKE,
+                                                 .occurrence = 1};
+    (void)state;
+    fixture_begin(0, &late, 0);
+    answer_begin(LENGTH("5") "h", "ello", FIXTURE_MS);
+    fixture.answers[1].parts[0].bytes = LENGTH("2") "ok";
+    fixture.is_unasked = true;
+    open_draining();
+    fixture_run(script_closed);
+    assert_true(lb_sim_departure_is_met(fixture.sim, 0));
+    assert_int_equal(fixture_shut_time(0), 0);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
 
 int main(void)
@@ -541,6 +560,7 @@ int main(void)
         TEST(test_drain_in_a_profile),
         TEST(test_drain_needs_no_memory),
         TEST(test_drain_waits_for_the_request_to_be_written),
+        TEST(test_drain_not_before_the_request_is_written),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
