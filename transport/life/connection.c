@@ -191,15 +191,13 @@ bool lbi_connection_may_drain(const struct lbi_connection *c)
     if (options->drain_size_max == 0 || c->is_reading) {
         return false; /* who reads has the reader to himself */
     }
-    bool has_taker = options->idle_per_host_max > 0 || c->host->waiters != NULL;
-    bool is_kept = has_taker && !options->is_keep_alive_off && !c->request->is_close &&
-                   reader->may_keep_alive && !c->transport->is_closing;
     bool is_uploading = c->request->has_body && !c->is_write_done;
-    bool is_clean =
-        reader->failure == LB_OK && c->is_write_begun && !c->is_write_failed && !is_uploading;
+    bool is_written = c->is_write_begun && !c->is_write_failed && !is_uploading;
+    bool is_kept = reader->may_keep_alive && !c->request->is_close;
+    bool has_taker = options->idle_per_host_max > 0 || c->host->waiters != NULL;
     uint64_t left = reader->framing == LBI_FRAMING_LENGTH ? reader->length_left : 0;
-    return is_kept && is_clean && left <= options->drain_size_max &&
-           reader->framing != LBI_FRAMING_UNTIL_CLOSE;
+    return is_written && is_kept && has_taker && reader->failure == LB_OK &&
+           left <= options->drain_size_max;
 }
 
 void lbi_connection_drain(struct lbi_connection *c, struct lbi_work *work)

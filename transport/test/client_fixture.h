@@ -36,7 +36,7 @@ struct fixture {
     struct lb_transport *transport;
     struct fixture_answer answers[FIXTURE_ANSWERS_MAX]; /* the n-th request gets the n-th */
     size_t answer_count;                                /* how many have been given */
-    bool is_unasked;     /* the first answer of a connection comes before its request */
+    bool is_unasked; /* each connection gets one answer, before its request, which nobody reads */
     uint32_t done_count; /* scripts that have come to their end */
     bool is_running;     /* inside a run: still so in the teardown of a test that failed there */
 };

@@ -418,6 +418,77 @@ static void test_body_of_head_is_not_decoded(void **state)
     assert_false(log_has(0, "Accept-Encoding"));
 }
 
+static void script_bodiless(void *argument)
+{
+    (void)argument;
+    request = fixture_get("a", &response);
+    assert_false(lb_response_is_decoded(response));
+    assert_int_equal(lb_response_size(response), 0);
+    read_all();
+    assert_int_equal(status, LB_END);
+    assert_int_equal(size, 0);
+    lb_request_free(&request);
+    fixture.done_count++;
+}
+
+static void test_body_that_is_none_is_not_decoded(void **state)
+{
+    (void)state;
+    answer_text("HTTP/1.1 204 No Content\r\nContent-Encoding: gzip\r\n\r\n");
+    assert_int_equal(fixture_open(), LB_OK);
+    fixture_run(script_bodiless);
+    answer_text(OK200 "Content-Encoding: gzip\r\nContent-Length: 0\r\n\r\n");
+    fixture_run(script_bodiless);
+}
+
+static void script_close_failing(void *argument)
+{
+    (void)argument;
+    request = fixture_get("a", &response);
+    size = 0;
+    assert_int_equal(read_some(10), LB_OK);
+    lb_body_close(lb_response_body(response));
+    fixture_expect_stats(0, 0, 0); /* at once: it is not worth a drain */
+    lb_request_free(&request);
+    fixture.done_count++;
+}
+
+/* The message is over, well or badly, but not all of it has been decoded when its body is closed. */
+static void script_close_decoding(void *argument)
+{
+    (void)argument;
+    request = fixture_get("a", &response);
+    size = 0;
+    assert_int_equal(read_some(10), LB_OK);
+    lb_body_close(lb_response_body(response));
+    lb_sim_wait_quiet(fixture.sim, LB_SITE_CALLER_QUIET);
+    fixture_expect_stats(1, 0, 0);
+    lb_request_free(&request);
+    fixture.done_count++;
+}
+
+static void test_body_closed_while_decoding_is_drained(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 3; i++) {
+        fixture_begin(0, NULL, 0);
+        answer("Content-Encoding: gzip\r\n", i == 0 ? LENGTH : CHUNKED);
+        wire[wire_size - 1] = i == 2 ? 'X' : wire[wire_size - 1]; /* behind the last chunk */
+        assert_true(wire_size < 4096);
+        answer_cut(wire_size, false);
+        fixture.options.drain_size_max = 1;
+        assert_int_equal(fixture_open(), LB_OK);
+        if (i == 2) { /* the reader has met the fault, the caller has not */
+            fixture_run(script_close_failing);
+        } else {
+            fixture_run(script_close_decoding);
+        }
+        assert_int_equal(fixture_shut_time(0), i == 2 ? 0 : LB_NEVER);
+        fixture_run(fixture_close);
+        fixture_expect_nothing_left();
+    }
+}
+
 /* -- the decoder's memory -- */
 
 /* How a body that is being decoded ends. */
@@ -791,6 +862,8 @@ int main(void)
         TEST(test_body_not_asked_for_is_not_decoded),
         TEST(test_body_of_two_codings_is_not_decoded),
         TEST(test_body_of_head_is_not_decoded),
+        TEST(test_body_that_is_none_is_not_decoded),
+        TEST(test_body_closed_while_decoding_is_drained),
         TEST(test_body_decoder_is_released),
         TEST(test_body_ends_beside_a_reader_of_coded_bytes),
         TEST(test_body_coded_two_readers),

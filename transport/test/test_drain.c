@@ -299,6 +299,71 @@ static void test_drain_not_after_a_close_token_of_ours(void **state)
     assert_int_equal(fixture_shut_time(0), 0);
 }
 
+/* A source that has a first byte and then blocks until it is closed. */
+static struct source {
+    struct lb_source source;
+    struct lb_sim_queue queue;
+    size_t read_count;
+    uint32_t close_count;
+} source;
+
+static enum lb_status source_read(struct lb_source *self, void *bytes, size_t size,
+                                  size_t *ret_size)
+{
+    (void)self;
+    assert_true(size > 0);
+    if (source.read_count++ > 0) {
+        while (source.close_count == 0) {
+            (void)lb_sim_block(fixture.sim, &source.queue, LB_NEVER, LB_SITE_SOURCE_READ);
+        }
+        return LB_CLOSED;
+    }
+    *(char *)bytes = 'x';
+    *ret_size = 1;
+    return LB_OK;
+}
+
+static void source_close(struct lb_source *self)
+{
+    (void)self;
+    source.close_count++;
+    lb_sim_wake(fixture.sim, &source.queue);
+}
+
+static void script_upload(void *argument)
+{
+    static const struct lb_source_ops ops = {.read = source_read, .close = source_close};
+    memset(&source, 0, sizeof source);
+    source.source.ops = &ops;
+    struct lb_request_options options = {.method = "POST",
+                                         .endpoint = {"http", "a", 80},
+                                         .target = "/",
+                                         .deadline_ns = LB_NEVER,
+                                         .source = &source.source,
+                                         .source_size = 2};
+    size_t size = 0;
+    (void)argument;
+    assert_int_equal(lb_request_new(fixture.transport, &options, &request), LB_OK);
+    assert_int_equal(lb_request_send(request, &response), LB_OK);
+    assert_int_equal(read_some(1, &size), LB_OK);
+    assert_int_equal(source.close_count, 0);
+    close_now();
+    assert_int_equal(source.close_count, 1);
+    fixture_expect_stats(0, 0, 0);
+    lb_request_free(&request);
+    fixture.done_count++;
+}
+
+static void test_drain_not_while_a_body_is_sent(void **state)
+{
+    (void)state;
+    answer_begin(LENGTH("5") "h", "ello", FIXTURE_MS);
+    fixture.is_unasked = true; /* an early response: nobody reads the request */
+    open_draining();
+    fixture_run(script_upload);
+    assert_int_equal(fixture_shut_time(0), 0);
+}
+
 /* -- who is there besides -- */
 
 static void script_waiter(void *argument)
@@ -551,6 +616,7 @@ int main(void)
         TEST(test_drain_that_goes_wrong),
         TEST(test_drain_not_without_reuse),
         TEST(test_drain_not_after_a_close_token_of_ours),
+        TEST(test_drain_not_while_a_body_is_sent),
         TEST(test_drain_serves_a_waiter),
         TEST(test_drain_leaves_its_slot),
         TEST(test_drain_ends_with_the_transport),
