@@ -158,9 +158,9 @@ static enum lb_model_coding content_coding_of(const uint8_t *value, size_t size)
     if (size == 0 || name_is(value, size, "identity")) {
         return LB_MODEL_PLAIN;
     }
-    return name_is(value, size, "gzip")      ? LB_MODEL_GZIP
-           : name_is(value, size, "deflate") ? LB_MODEL_DEFLATE
-                                             : LB_MODEL_OTHER;
+    return name_is(value, size, "gzip") || name_is(value, size, "x-gzip") ? LB_MODEL_GZIP
+           : name_is(value, size, "deflate")                              ? LB_MODEL_DEFLATE
+                                                                          : LB_MODEL_OTHER;
 }
 
 /* field_read: one field line of a head or trailer. */

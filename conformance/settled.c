@@ -135,10 +135,19 @@ static bool place_is_waiting(const struct lb_world *world, const struct place *p
            place->write.site == LB_SITE_WAIT_REQUEST;
 }
 
-/* place_is_finishing: one of its workers waits for a time that has not come: the end of a drain, or of
- * the request's write (E5, R7). */
-static bool place_is_finishing(const struct place *place, enum lb_phase phase)
+/* place_is_finishing: one of its workers waits for a time that has not come, or never comes: the end of
+ * a drain, or of the request's write (E5, R7). */
+static bool place_is_finishing(const struct lb_world *world, const struct place *place,
+                               enum lb_phase phase)
 {
+    struct lb_transport_options options;
+    lb_world_options(world, &options);
+    bool is_unwritten = place->last != NULL && place->last->upload.state != LB_UPLOAD_OVER;
+    bool is_draining = place->has_read && place->read.site == LB_SITE_SOCKET_READ_DRAIN;
+    if ((is_unwritten && options.written_duration_ns == LB_NEVER) ||
+        (is_draining && options.drain_duration_ns == LB_NEVER)) {
+        return true;
+    }
     bool is_read = place->has_read && place->read.state == LB_SIM_BLOCKING &&
                    place->read.deadline_ns != LB_NEVER;
     bool is_write = place->has_write && place->write.state == LB_SIM_BLOCKING &&
@@ -151,7 +160,7 @@ static void judge_parked(struct lb_world *world, const struct place *place, enum
 {
     const struct lb_net_log *log = &place->log;
     if (!place_is_waiting(world, place)) {
-        if (place_is_finishing(place, phase)) {
+        if (place_is_finishing(world, place, phase)) {
             return;
         }
         lb_world_find(world, "E1", "orphaned", "%s has workers at %s and %s that nothing will wake",
@@ -287,7 +296,7 @@ static void judge_served(struct lb_world *world, const struct lb_caller *caller,
     const struct lb_model *model = &exchange->model;
     struct place place;
     place_make(world, exchange->log_index, &place);
-    if (exchange->upload.state != LB_UPLOAD_OVER && place_is_finishing(&place, phase)) {
+    if (exchange->upload.state != LB_UPLOAD_OVER && place_is_finishing(world, &place, phase)) {
         return; /* an answer that came early waits for the request's write (R7) */
     }
     if (log.unread_size > 0) {
@@ -337,6 +346,9 @@ static bool judge_caller(struct lb_world *world, const struct lb_caller *caller,
     }
     struct lb_net_log log;
     lb_net_log(world->net, exchange->log_index, &log);
+    if (caller->is_sending && caller->source.is_reading) {
+        return false; /* whatever it is to do next, its source holds it up */
+    }
     if (caller->is_sending && log.is_shut) {
         return true; /* it was carried away from there, and is sent again */
     }
