@@ -382,11 +382,11 @@ static void judge_expect(struct lb_world *world, const struct lb_wire_exchange *
 {
     struct lb_transport_options options;
     lb_world_options(world, &options);
-    if (!exchange->upload.is_expect || !exchange->has_body_begun) {
+    if (!exchange->upload.is_expect || !exchange->has_body_begun || !exchange->is_located) {
         return;
     }
     uint64_t waited_ns = exchange->body_begin.time_ns - exchange->asked.time_ns;
-    bool has_heard = exchange->body_begin.read_size > exchange->begin.read_size;
+    bool has_heard = exchange->body_begin.read_size > exchange->start;
     if (!has_heard && waited_ns < options.continue_duration_ns) {
         lb_world_find(world, "R8", "body-before-100", "%s carries a body after %llu ns", name,
                       (unsigned long long)waited_ns);
