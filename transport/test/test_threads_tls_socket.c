@@ -13,6 +13,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <sys/resource.h>
@@ -262,6 +264,8 @@ static struct lb_socket *peer_meet(struct peer *peer)
     call_start(&call, socket, connect_main);
     peer->fd = accept(peer->listener, NULL, NULL);
     assert_true(peer->fd >= 0);
+    int one = 1;
+    assert_int_equal(setsockopt(peer->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one), 0);
     while (SSL_do_handshake(peer->ssl) != 1) {
         if (BIO_pending(peer->out) > 0) {
             peer_send(peer, SIZE_MAX);
@@ -559,7 +563,7 @@ static void peer_say_half(struct peer *peer)
     assert_int_equal(SSL_do_handshake(peer->ssl), 1);
     assert_true(BIO_pending(peer->out) > 2000);
     peer_send(peer, 1000);
-    loopback_pause(2);
+    loopback_pause(1);
 }
 
 /* In the middle of a message of TLS's own nothing can be written; its end may be read by the reader, while
