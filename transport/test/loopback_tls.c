@@ -24,11 +24,11 @@
 
 #include "core/assert.h"
 
-#define CONNECTIONS_MAX 64 /* of a server, in all */
-#define REQUEST_MAX 1024   /* bytes of a request's head */
-#define PIECE_SIZE 20000   /* bytes sent at once: more than a record */
-#define HANDSHAKE 22       /* the first byte of a record of TLS's own (RFC 8446 section 5.1) */
-#define ECHO_UPDATE 20     /* pieces of an echo between two changes of keys */
+#define CONNECTIONS_MAX 512 /* of a server, in all */
+#define REQUEST_MAX 1024    /* bytes of a request's head */
+#define PIECE_SIZE 20000    /* bytes sent at once: more than a record */
+#define HANDSHAKE 22        /* the first byte of a record of TLS's own (RFC 8446 section 5.1) */
+#define ECHO_UPDATE 20      /* pieces of an echo between two changes of keys */
 
 struct connection {
     struct secure_server *server;

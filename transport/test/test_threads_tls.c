@@ -12,10 +12,12 @@
 #include <string.h>
 
 #include <pthread.h>
+#include <time.h>
 
 #include <cmocka.h>
 #include <openssl/ssl.h>
 
+#include "core/assert.h"
 #include "lastbyte/lastbyte.h"
 #include "test/loopback_tls.h"
 
@@ -23,6 +25,8 @@
 #define PATIENCE_MS 20000 /* for what happens at once on a machine that is not busy */
 #define SIZE 5001         /* bytes of a body: more than the client's buffer */
 #define LARGE_SIZE 3000000
+#define CALLERS 4
+#define TURNS 60
 
 /* What the network was told about failures. */
 struct watch {
@@ -593,6 +597,129 @@ static void test_threads_tls_free_during_the_handshake(void **state)
     assert_int_equal(world.watch.count, 0);
 }
 
+/* -- all at once -- */
+
+/* How a caller ends a request. */
+enum ending_way { WAY_READ, WAY_CLOSE, WAY_FREE, WAY_CANCEL, WAY_DEADLINE };
+
+#define WAY_COUNT 5
+
+/* A thread that makes requests and ends them in one way after another. */
+struct caller {
+    pthread_t thread;
+    uint32_t index;
+};
+
+/* A thread that cancels a request a little later. */
+struct canceller {
+    pthread_t thread;
+    struct lb_request *request;
+    uint32_t pause_us;
+};
+
+static void *cancel_main(void *argument)
+{
+    struct canceller *canceller = argument;
+    struct timespec pause = {.tv_nsec = (long)canceller->pause_us * 1000};
+    (void)nanosleep(&pause, NULL);
+    lb_request_cancel(canceller->request);
+    return NULL;
+}
+
+/* caller_read: reads up to `size` bytes, each of which has to be the request's own. */
+static enum lb_status caller_read(struct lb_body *body, uint32_t number, size_t size)
+{
+    char bytes[700];
+    size_t got = 0;
+    enum lb_status status = LB_OK;
+    while (status == LB_OK && got < size) {
+        size_t count = 0;
+        status = lb_body_read(body, bytes, sizeof bytes, &count);
+        for (size_t i = 0; i < count; i++) {
+            LB_ASSERT(bytes[i] == loopback_byte(number, got + i));
+        }
+        got += count;
+    }
+    LB_ASSERT(status != LB_END || got == SIZE);
+    return status;
+}
+
+/* caller_check: a status has a cause. */
+static void caller_check(enum lb_status status, enum ending_way way, enum secure_after after)
+{
+    LB_ASSERT(status != LB_CANCELLED || way == WAY_CANCEL);
+    LB_ASSERT(status != LB_TIMEOUT || way == WAY_DEADLINE);
+    LB_ASSERT(status != LB_RESET || after == SECURE_RESET);
+    LB_ASSERT(status == LB_OK || status == LB_END || status == LB_CANCELLED ||
+              status == LB_TIMEOUT || status == LB_RESET);
+}
+
+/* caller_request: one request; `turn` tells what becomes of it. */
+static void caller_request(uint32_t number, uint32_t turn)
+{
+    static const enum secure_after afters[] = {SECURE_NEXT, SECURE_NEXT, SECURE_NOTIFY,
+                                               SECURE_RESET};
+    struct secure_order order = {(enum secure_framing)(turn % 2), afters[turn / 2 % 4], 4, number,
+                                 SIZE};
+    enum ending_way way = (enum ending_way)(turn / 3 % WAY_COUNT);
+    struct canceller canceller = {.pause_us = turn * 37 % 2000};
+    struct lb_response *response = NULL;
+    char target[LOOPBACK_TARGET_MAX];
+    order.part = order.after == SECURE_RESET ? 2 : 4;
+    secure_target(&order, target);
+    struct lb_request_options options = {
+        .method = "GET",
+        .endpoint = {"https", "127.0.0.1", secure_port(world.server)},
+        .target = target,
+        .deadline_ns = way == WAY_DEADLINE ? now() + turn % 5 * MS : LB_NEVER,
+    };
+    enum lb_status status = lb_request_new(world.transport, &options, &canceller.request);
+    LB_ASSERT(status == LB_OK);
+    if (way == WAY_CANCEL) {
+        int error = pthread_create(&canceller.thread, NULL, cancel_main, &canceller);
+        LB_ASSERT(error == 0);
+    }
+    status = lb_request_send(canceller.request, &response);
+    if (status == LB_OK) {
+        struct lb_body *body = lb_response_body(response);
+        bool is_early = way == WAY_CLOSE || way == WAY_FREE;
+        status = caller_read(body, number, is_early ? turn % SIZE : SIZE_MAX);
+        if (way == WAY_CLOSE) {
+            lb_body_close(body);
+        }
+    }
+    caller_check(status, way, order.after);
+    if (way == WAY_CANCEL) {
+        int error = pthread_join(canceller.thread, NULL);
+        LB_ASSERT(error == 0);
+    }
+    lb_request_free(&canceller.request);
+}
+
+static void *caller_main(void *argument)
+{
+    const struct caller *caller = argument;
+    for (uint32_t turn = 0; turn < TURNS; turn++) {
+        caller_request(caller->index * TURNS + turn, turn * CALLERS + caller->index);
+    }
+    return NULL;
+}
+
+static void test_threads_tls_callers_end_requests_in_all_ways_at_once(void **state)
+{
+    (void)state;
+    struct caller callers[CALLERS];
+    for (uint32_t i = 0; i < CALLERS; i++) {
+        callers[i].index = i;
+        assert_int_equal(pthread_create(&callers[i].thread, NULL, caller_main, &callers[i]), 0);
+    }
+    for (uint32_t i = 0; i < CALLERS; i++) {
+        assert_int_equal(pthread_join(callers[i].thread, NULL), 0);
+    }
+    assert_int_equal(stats().busy, 0);
+    get_all(SECURE_LENGTH, SECURE_NEXT);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(test_threads_tls_##name, setup, teardown)
 
 /* run: all tests, with one version of TLS. */
@@ -616,6 +743,7 @@ static int run(int version, const char *name)
         TEST(dial_time_out_is_for_the_handshake_too),
         TEST(cancel_during_the_handshake),
         TEST(free_during_the_handshake),
+        TEST(callers_end_requests_in_all_ways_at_once),
     };
     world.version = version;
     return cmocka_run_group_tests_name(name, tests, NULL, NULL);
