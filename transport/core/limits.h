@@ -25,7 +25,7 @@
 #define LBI_TLS_OUTPUT_SIZE 20480u /* bytes that wait for TCP: a record, and alerts */
 /* Bytes that one call may take from TCP while they amount to nothing: a peer that sends tickets for ever
  * must not keep the lock. */
-#define LBI_TLS_INPUT_MAX 65536u
+#define LBI_TLS_INPUT_MAX 32768u
 #define LBI_TLS_REASON_SIZE 160u /* bytes of the sentence that says why TLS failed; with the NUL */
 
 #endif

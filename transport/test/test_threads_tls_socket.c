@@ -15,8 +15,10 @@
 
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <linux/sockios.h>
 #include <pthread.h>
 #include <stdatomic.h>
+#include <sys/ioctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -35,6 +37,8 @@
 #define PATIENCE_NS (PATIENCE_MS * MS)
 #define ECHO_SIZE 4000000
 #define RACES 300
+#define FLOOD_SIZE 100000
+#define FLOOD_ENOUGH 40000 /* more than a call takes, less than a socket's first buffer */
 
 static struct world {
     struct authority authority; /* for all tests of a version */
@@ -523,6 +527,20 @@ static void test_threads_tls_socket_look_does_not_take_from_a_reader(void **stat
     peer_deinit(&peer);
 }
 
+/* peer_await_arrival: waits until the client's kernel has all but `left` of the bytes sent. */
+static void peer_await_arrival(const struct peer *peer, int left)
+{
+    int unacknowledged = 0;
+    for (uint32_t waited = 0; waited < PATIENCE_MS; waited++) {
+        assert_int_equal(ioctl(peer->fd, SIOCOUTQ, &unacknowledged), 0);
+        if (unacknowledged <= left) {
+            return;
+        }
+        loopback_pause(1);
+    }
+    fail_msg("%d bytes have not arrived", unacknowledged);
+}
+
 /* A peer that never stops to say nothing neither holds up others nor passes for quiet. */
 static void test_threads_tls_socket_flood_of_tickets_is_pending(void **state)
 {
@@ -533,16 +551,19 @@ static void test_threads_tls_socket_flood_of_tickets_is_pending(void **state)
     struct peer peer;
     peer_init(&peer);
     struct lb_socket *s = peer_meet(&peer);
-    while (BIO_pending(peer.out) < 200000) {
+    while (BIO_pending(peer.out) < FLOOD_SIZE) {
         assert_int_equal(SSL_new_session_ticket(peer.ssl), 1);
         assert_int_equal(SSL_do_handshake(peer.ssl), 1);
     }
     assert_false(s->ops->is_pending(s));
     peer_send(&peer, SIZE_MAX);
-    loopback_pause(20);
+    peer_await_arrival(&peer, FLOOD_SIZE - FLOOD_ENOUGH);
     assert_true(s->ops->is_pending(s));
     assert_int_equal(look(s, now() + 100 * MS), LB_TIMEOUT);
-    assert_false(s->ops->is_pending(s));
+    for (uint32_t i = 0; s->ops->is_pending(s); i++) { /* until all of it has come and gone */
+        assert_true(i < PATIENCE_MS);
+        loopback_pause(1);
+    }
     s->ops->close(&s, LB_SITE_SOCKET_CLOSE);
     peer_deinit(&peer);
 }
@@ -729,6 +750,28 @@ static void test_threads_tls_socket_keeps_a_reset_that_a_write_found(void **stat
     s->ops->close(&s, LB_SITE_SOCKET_CLOSE);
 }
 
+/* Who has been told the end, closes, and is written to, answers with a reset: the kernel has a signal for
+ * the next write. It reaches nobody, and the end remains an end. */
+static void test_threads_tls_socket_write_behind_the_end_raises_no_signal(void **state)
+{
+    (void)state;
+    size_t size = 0;
+    struct lb_socket *s = open_connected();
+    ask(s, SECURE_NOTIFY, 10);
+    assert_int_equal(take_to_end(s), LB_END);
+    for (uint32_t i = 0; i < PATIENCE_MS && secure_look(world.server).ended == 0; i++) {
+        loopback_pause(1);
+    }
+    enum lb_status status = LB_OK;
+    for (uint32_t i = 0; i < PATIENCE_MS && status == LB_OK; i++) {
+        status = s->ops->write(s, "x", 1, soon(), LB_SITE_SOCKET_WRITE, &size);
+        loopback_pause(1);
+    }
+    assert_int_equal(status, LB_RESET);
+    assert_int_equal(take_to_end(s), LB_END);
+    s->ops->close(&s, LB_SITE_SOCKET_CLOSE);
+}
+
 /* expect_shutdown_unblocks: a call that blocks for good; `s` is shut down and closed. */
 static void expect_shutdown_unblocks(struct lb_socket *s, void *(*main)(void *))
 {
@@ -817,6 +860,7 @@ static int run(int version, const char *name)
         TEST(reads_and_writes_at_once),
         TEST(forged_record_is_a_reset),
         TEST(keeps_a_reset_that_a_write_found),
+        TEST(write_behind_the_end_raises_no_signal),
         TEST(shutdown_unblocks_everything),
         TEST(handshake_that_drips_times_out),
     };
