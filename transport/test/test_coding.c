@@ -19,7 +19,7 @@
 #include "test/memory_fixture.h"
 #include "wire/coding.h"
 
-#define TEXT_SIZE 2000
+#define TEXT_SIZE 3000
 #define CODED_MAX (64u << 10)
 #define ZEROS_SIZE ((size_t)(4u << 20))
 #define DECODED_MAX (ZEROS_SIZE + 4096)
