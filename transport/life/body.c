@@ -107,8 +107,8 @@ static enum lb_status body_coding(struct lb_request *request)
                : lbi_coding_new(t->memory, &options, &request->body.coding);
 }
 
-/* body_coded: as body_plain, of a body whose coding is undone. Once there are bytes it goes on only
- * with what has arrived, so that an end that is there comes with the last bytes. */
+/* body_coded: as body_plain, of a body whose coding is undone. The decoder has room for all that is in
+ * the connection's input, so that an end that has arrived comes with the last bytes. */
 static enum lb_status body_coded(struct lb_request *request, struct lbi_connection *c, char *bytes,
                                  size_t size, size_t *ret_size)
 {
@@ -120,13 +120,14 @@ static enum lb_status body_coded(struct lb_request *request, struct lbi_connecti
         size_t stored = 0;
         status = lbi_coding_decode(coding, bytes + *ret_size, size - *ret_size, &stored);
         *ret_size += stored;
-        may_go_on = status == LB_AGAIN && (*ret_size == 0 || c->input_start < c->input_end);
+        may_go_on = status == LB_AGAIN && *ret_size == 0;
         if (may_go_on) {
             size_t coded_max = 0;
             size_t coded = 0;
             char *room = lbi_coding_room(coding, &coded_max);
             enum lb_status framing = body_unframe(c, room, coded_max, &coded);
             lbi_coding_feed(coding, coded, framing);
+            LB_ASSERT(c->input_start == c->input_end || framing != LB_OK);
         }
     }
     return status == LB_AGAIN ? LB_OK : status;

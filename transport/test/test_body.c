@@ -216,6 +216,7 @@ static void script_read_exactly(void *argument)
 {
     (void)argument;
     request = fixture_get("a", &response);
+    assert_true(lb_response_size(response) == LB_SIZE_UNKNOWN);
     size = 0;
     while (size < TEXT_SIZE) {
         status = read_some(TEXT_SIZE - size);
@@ -237,6 +238,39 @@ static void test_body_end_comes_with_the_last_decoded_bytes(void **state)
         fixture_run(script_read_exactly);
         fixture_run(script_read_exactly);
         assert_int_equal(lb_net_log_count(fixture.net), 1);
+        fixture_run(fixture_close);
+    }
+}
+
+/* A read brings what there is, and does not wait for its room to be filled. */
+static void script_read_what_is_there(void *argument)
+{
+    (void)argument;
+    request = fixture_get("a", &response);
+    size = 0;
+    assert_int_equal(read_some(sizeof bytes), LB_OK);
+    assert_true(size > 0);
+    assert_int_equal(lb_sim_now(fixture.sim), 0);
+    while (size < TEXT_SIZE) {
+        status = read_some(sizeof bytes - size);
+    }
+    expect_text(LB_END);
+    lb_request_free(&request);
+    fixture.done_count++;
+}
+
+static void test_body_coded_brings_what_is_there(void **state)
+{
+    (void)state;
+    for (enum framing framing = LENGTH; framing <= CHUNKED; framing++) {
+        fixture_begin(0, NULL, 0);
+        answer("Content-Encoding: gzip\r\n", framing);
+        size_t cut = head_size + coded_size / 2;
+        answer_cut(cut, false);
+        fixture.answers[0].parts[1] =
+            (struct fixture_part){FIXTURE_MS, wire + cut, wire_size - cut, false};
+        assert_int_equal(fixture_open(), LB_OK);
+        fixture_run(script_read_what_is_there);
         fixture_run(fixture_close);
     }
 }
@@ -854,6 +888,7 @@ int main(void)
         TEST(test_body_is_decoded),
         TEST(test_body_is_decoded_however_it_is_cut),
         TEST(test_body_end_comes_with_the_last_decoded_bytes),
+        TEST(test_body_coded_brings_what_is_there),
         TEST(test_body_coding_s_end_is_not_the_body_s),
         TEST(test_body_coded_cut_everywhere),
         TEST(test_body_coding_cut_in_a_whole_message),

@@ -98,9 +98,7 @@ static bool reader_frame(struct lbi_reader *reader)
     if (reader->is_head_request || code < 200 || code == 204 || code == 304) {
         bool is_head = reader->is_head_request && code >= 200 && code != 204 && code != 304;
         reader->framing = LBI_FRAMING_NONE;
-        reader->said_size = !is_head                  ? 0
-                            : has_length && !is_coded ? parser->content_length
-                                                      : LB_SIZE_UNKNOWN;
+        reader->said_size = !is_head ? 0 : has_length ? parser->content_length : LB_SIZE_UNKNOWN;
         return true;
     }
     if (is_coded) {
