@@ -446,8 +446,15 @@ static const char *exchange_dirt(const struct lb_world *world,
                                  const struct lb_wire_exchange *exchange, const char **ret_context)
 {
     const struct lb_model *model = &exchange->model;
-    if (exchange->upload.is_close) {
+    struct lb_transport_options options;
+    lb_world_options(world, &options);
+    const struct lb_caller *caller = lb_wire_caller(world, exchange);
+    if (exchange->upload.is_close || (caller != NULL && caller->line->is_close)) {
         *ret_context = "request-close";
+        return "R1";
+    }
+    if (options.is_keep_alive_off) {
+        *ret_context = "keep-alive-off";
         return "R1";
     }
     if (exchange->upload.is_http10) {
@@ -466,7 +473,6 @@ static const char *exchange_dirt(const struct lb_world *world,
         *ret_context = "response-close";
         return "R1";
     }
-    const struct lb_caller *caller = lb_wire_caller(world, exchange);
     bool is_drained = caller != NULL && caller->is_closed && lb_world_drains(world);
     if (model->framing != LB_MODEL_NONE && caller != NULL && caller->outcome != LB_END &&
         !is_drained) {
