@@ -14,7 +14,8 @@
 #include <string.h>
 #include <strings.h>
 
-#define DRAIN_SLACK (64u << 10) /* bytes that a buffer may have read before the close was heard */
+#define DRAIN_SLACK (8u << 10) /* bytes that a buffer may hold beyond what a drain takes from it */
+#define DRAIN_FRAME 6u         /* bytes of a chunk of one byte */
 
 /* A broken rule. NULL rule: none. */
 struct breach {
@@ -460,7 +461,8 @@ static void judge_drain(struct lb_world *world, const struct lb_caller *caller, 
     bool is_last = lb_wire_last(world->wire, exchange->log_index) == exchange;
     uint32_t until = is_last ? UINT32_MAX : exchange[1].begin.sequence;
     uint64_t read_size = read_after(&log, caller->close_sequence, until);
-    if (read_size > options.drain_size_max + DRAIN_SLACK) {
+    uint64_t frame = exchange->model.framing == LB_MODEL_CHUNKED ? DRAIN_FRAME : 1;
+    if (read_size / frame > options.drain_size_max + DRAIN_SLACK) {
         lb_world_find(world, "E5", "too-many-bytes", "%llu bytes were read of %s after its close",
                       (unsigned long long)read_size, name);
     }

@@ -321,7 +321,10 @@ static void judge_served(struct lb_world *world, const struct lb_caller *caller,
 static bool judge_caller(struct lb_world *world, const struct lb_caller *caller, const char *name,
                          enum lb_phase phase)
 {
-    if (lb_sim_now(world->sim) > caller->deadline_ns && !caller->has_taken) {
+    if (caller->has_taken) {
+        return false; /* the socket is the program's */
+    }
+    if (lb_sim_now(world->sim) > caller->deadline_ns) {
         lb_world_find(world, "B3", "deadline", "%s is blocked beyond its deadline", name);
         return false;
     }
@@ -336,9 +339,6 @@ static bool judge_caller(struct lb_world *world, const struct lb_caller *caller,
     }
     if (caller->code != 0 && lb_wire_has_unasked(world, caller)) {
         return false;
-    }
-    if (caller->has_taken) {
-        return false; /* the socket is the program's */
     }
     const struct lb_wire_exchange *exchange = lb_wire_last_of(world, caller);
     if (exchange == NULL) {
