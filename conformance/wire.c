@@ -458,7 +458,7 @@ static const char *exchange_dirt(const struct lb_world *world,
         return "R1";
     }
     if (exchange->upload.is_http10) {
-        *ret_context = "request-of-1.0";
+        *ret_context = "request-of-an-old-version";
         return "R1";
     }
     if (model->framing == LB_MODEL_UPGRADED) {
