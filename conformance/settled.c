@@ -15,6 +15,8 @@
 #include "core/assert.h"
 #include "wire.h"
 
+#define DECODED_FREE (1u << 20) /* what a coding may grow to whatever its ratio */
+
 enum standing {
     STANDING_DIALING,
     STANDING_HELD,
@@ -191,6 +193,14 @@ static void judge_parked(struct lb_world *world, const struct place *place, enum
     }
 }
 
+/* may_have_failed: whether a body can have come to an error of its coding that is told at the next read:
+ * wrong, cut, or grown beyond its limit. */
+static bool may_have_failed(const struct lb_model *model)
+{
+    return model->is_decoded && (model->is_coding_wrong || model->is_coding_cut ||
+                                 model->body_size > DECODED_FREE);
+}
+
 /* judge_held: a connection behind an open body stays until the deadline, and not longer (E6, E7). */
 static void judge_held(struct lb_world *world, const struct place *place)
 {
@@ -200,7 +210,8 @@ static void judge_held(struct lb_world *world, const struct place *place)
     bool is_server_over = place->log.is_server_ended || place->log.is_reset;
     if (is_late && place->has_read) {
         lb_world_find(world, "E6", "deadline", "%s stands behind a body past its deadline", name);
-    } else if (!is_late && !place->has_read && !is_server_over && place->last->model.is_known) {
+    } else if (!is_late && !place->has_read && !is_server_over && place->last->model.is_known &&
+               !may_have_failed(&place->last->model)) {
         lb_world_find(world, "E7", "gone-under-an-open-body", "%s has no workers", name);
     } else if (place->has_read && place->read.site != LB_SITE_WAIT_BODY_END) {
         lb_world_find(world, "E7", "not-waiting-for-the-body", "the read worker of %s is at %s",
@@ -439,7 +450,7 @@ static void judge_source(struct lb_world *world, const struct lb_caller *caller,
     if (source->script == NULL || source->close_count > 0) {
         return;
     }
-    bool is_late = lb_sim_now(world->sim) > caller->deadline_ns;
+    bool is_late = lb_sim_now(world->sim) >= caller->deadline_ns;
     bool is_cancelled = caller->is_cancelled && !caller->was_final_when_cancelled;
     bool is_over = caller->outcome != LB_OK || caller->is_closed;
     if (is_cancelled || is_late) {

@@ -190,7 +190,8 @@ static void read_deliver(struct lbi_connection *c, struct lbi_work *work)
 static void read_answer(struct lbi_connection *c)
 {
     if (c->go_ahead == LBI_CONTINUE_OPEN && !c->is_write_done) {
-        bool is_kept = c->reader.may_keep_alive && !c->request->is_close;
+        bool is_upgrade = c->reader.head.code == 101 && c->request->is_upgrade;
+        bool is_kept = is_upgrade || (c->reader.may_keep_alive && !c->request->is_close);
         c->go_ahead = is_kept ? LBI_CONTINUE_WANTED : LBI_CONTINUE_REFUSED;
         lbi_wake(c->transport, &c->write_wake, LB_SITE_WAKE_WRITE);
     }
