@@ -40,8 +40,10 @@ struct loopback {
     int fd;
     pthread_t thread;
     pthread_mutex_t lock; /* of what follows */
+    pthread_cond_t changed;
     bool is_stopping;
-    uint32_t accepted_count, ended_count, request_count;
+    bool is_open; /* the gate of LOOPBACK_GATED */
+    uint32_t accepted_count, ended_count, closed_count, request_count, junk_count;
     struct connection connections[CONNECTIONS_MAX];
 };
 
@@ -49,7 +51,8 @@ struct loopback {
 struct order {
     enum loopback_kind kind;
     uint32_t number;
-    size_t size;
+    size_t size; /* of the body, or of what HEAD says about it */
+    bool is_head;
 };
 
 static void server_lock(struct loopback *server)
@@ -99,6 +102,9 @@ static bool send_all(int fd, const char *bytes, size_t size)
 /* send_body: sends bytes `start` to `end` of the body, as chunks if that is the kind. */
 static bool send_body(int fd, const struct order *order, size_t start, size_t end)
 {
+    if (order->is_head) {
+        return true;
+    }
     char piece[PIECE_SIZE + 32];
     bool is_chunked = order->kind == LOOPBACK_CHUNKED;
     bool is_slow = order->kind == LOOPBACK_SLOW;
@@ -138,7 +144,8 @@ static bool send_head(int fd, const struct order *order)
     } else if (order->kind == LOOPBACK_CLOSE) {
         (void)snprintf(framing, sizeof framing, "Connection: close\r\n");
     } else if (!is_empty) {
-        (void)snprintf(framing, sizeof framing, "Content-Length: %zu\r\n", order->size);
+        (void)snprintf(framing, sizeof framing, "Content-Length: %zu\r\n%s", order->size,
+                       order->kind == LOOPBACK_LEAVING ? "Connection: close\r\n" : "");
     }
     int size = snprintf(head, sizeof head, "HTTP/1.1 %s\r\nX-Number: %u\r\n%s\r\n",
                         is_empty ? "204 No Content" : "200 OK", (unsigned)order->number, framing);
@@ -165,43 +172,88 @@ static enum after fd_reset(int fd)
     return AFTER_CLOSE;
 }
 
-/* answer: does what one request says. */
-static enum after answer(int fd, const struct order *order)
+/* gate_wait: waits until the gate is open or the server stops. */
+static void gate_wait(struct loopback *server)
 {
-    size_t half = order->size / 2;
-    if (order->kind == LOOPBACK_HANG) {
-        wait_end(fd);
-        return AFTER_CLIENT_ENDED;
+    server_lock(server);
+    while (!server->is_open && !server->is_stopping) {
+        int error = pthread_cond_wait(&server->changed, &server->lock);
+        LB_ASSERT(error == 0);
     }
-    if (!send_head(fd, order)) {
-        return AFTER_CLIENT_ENDED;
+    server_unlock(server);
+}
+
+/* say_junk: says something unasked, and counts it before anybody can have read it. */
+static enum after say_junk(struct connection *c)
+{
+    loopback_pause(1);
+    server_lock(c->server);
+    c->server->junk_count++;
+    server_unlock(c->server);
+    if (send_all(c->fd, "junk\r\n", 6)) {
+        wait_end(c->fd);
     }
+    return AFTER_CLIENT_ENDED;
+}
+
+/* answer_whole: how the connection goes on behind a body that has been sent. */
+static enum after answer_whole(struct connection *c, const struct order *order)
+{
     switch (order->kind) {
     case LOOPBACK_EMPTY:
-        return AFTER_NEXT;
     case LOOPBACK_LENGTH:
     case LOOPBACK_SLOW:
-        return send_body(fd, order, 0, order->size) ? AFTER_NEXT : AFTER_CLIENT_ENDED;
+    case LOOPBACK_GATED:
+        return AFTER_NEXT;
     case LOOPBACK_CHUNKED:
-        return send_body(fd, order, 0, order->size) && send_all(fd, "0\r\n\r\n", 5)
-                   ? AFTER_NEXT
-                   : AFTER_CLIENT_ENDED;
+        return order->is_head || send_all(c->fd, "0\r\n\r\n", 5) ? AFTER_NEXT : AFTER_CLIENT_ENDED;
     case LOOPBACK_CLOSE:
     case LOOPBACK_LAST:
-        return send_body(fd, order, 0, order->size) ? AFTER_CLOSE : AFTER_CLIENT_ENDED;
     case LOOPBACK_TRUNCATED:
-        return send_body(fd, order, 0, half) ? AFTER_CLOSE : AFTER_CLIENT_ENDED;
+        return AFTER_CLOSE;
     case LOOPBACK_RESET:
-        return send_body(fd, order, 0, half) ? fd_reset(fd) : AFTER_CLIENT_ENDED;
+        return fd_reset(c->fd);
+    case LOOPBACK_LAST_RESET:
+        loopback_pause(1); /* a reset takes bytes away that have not been read */
+        return fd_reset(c->fd);
+    case LOOPBACK_JUNK:
+        return say_junk(c);
+    case LOOPBACK_LEFTOVER:
+        (void)send_all(c->fd, "more", 4);
+        wait_end(c->fd);
+        return AFTER_CLIENT_ENDED;
     case LOOPBACK_PART:
-        if (send_body(fd, order, 0, half)) {
-            wait_end(fd);
-        }
+    case LOOPBACK_LEAVING:
+        wait_end(c->fd);
         return AFTER_CLIENT_ENDED;
     case LOOPBACK_HANG:
         break;
     }
     LB_UNREACHABLE("an order is an enum loopback_kind");
+}
+
+/* answer: does what one request says. */
+static enum after answer(struct connection *c, const struct order *order)
+{
+    bool is_half = order->kind == LOOPBACK_TRUNCATED || order->kind == LOOPBACK_RESET ||
+                   order->kind == LOOPBACK_PART;
+    bool is_gated = order->kind == LOOPBACK_GATED;
+    size_t half = order->size / 2;
+    size_t size = order->kind == LOOPBACK_EMPTY ? 0 : is_half ? half : order->size;
+    if (order->kind == LOOPBACK_HANG) {
+        wait_end(c->fd);
+        return AFTER_CLIENT_ENDED;
+    }
+    if (!send_head(c->fd, order) || !send_body(c->fd, order, 0, is_gated ? half : size)) {
+        return AFTER_CLIENT_ENDED;
+    }
+    if (is_gated) {
+        gate_wait(c->server);
+        if (!send_body(c->fd, order, half, size)) {
+            return AFTER_CLIENT_ENDED;
+        }
+    }
+    return answer_whole(c, order);
 }
 
 /* read_order: reads one request and nothing behind it; false: the client has ended the connection. */
@@ -223,10 +275,13 @@ static bool read_order(int fd, struct order *ret_order)
     unsigned number = 0;
     size_t body_size = 0;
     LB_ASSERT(size >= 4 && memcmp(bytes + size - 4, "\r\n\r\n", 4) == 0); /* nobody pipelines */
-    int count = sscanf(bytes, "GET /%u/%u/%zu HTTP/1.1\r\n", &kind, &number, &body_size);
+    bool is_head = strncmp(bytes, "HEAD ", 5) == 0;
+    int count =
+        sscanf(bytes, is_head ? "HEAD /%u/%u/%zu HTTP/1.1\r\n" : "GET /%u/%u/%zu HTTP/1.1\r\n",
+               &kind, &number, &body_size);
     LB_ASSERT(count == 3);
     LB_ASSERT(kind < LOOPBACK_KIND_COUNT);
-    *ret_order = (struct order){(enum loopback_kind)kind, number, body_size};
+    *ret_order = (struct order){(enum loopback_kind)kind, number, body_size, is_head};
     return true;
 }
 
@@ -242,12 +297,13 @@ static void *connection_main(void *argument)
             server_lock(c->server);
             c->server->request_count++;
             server_unlock(c->server);
-            after = answer(c->fd, &order);
+            after = answer(c, &order);
         }
     }
     server_lock(c->server);
-    c->server->ended_count += after == AFTER_CLIENT_ENDED;
     (void)close(c->fd);
+    c->server->ended_count += after == AFTER_CLIENT_ENDED;
+    c->server->closed_count += after == AFTER_CLOSE;
     c->fd = -1;
     c->is_done = true;
     server_unlock(c->server);
@@ -330,9 +386,20 @@ struct loopback *loopback_start(const char *host)
     server->fd = listen_on(host, &server->port);
     int error = pthread_mutex_init(&server->lock, NULL);
     LB_ASSERT(error == 0);
+    error = pthread_cond_init(&server->changed, NULL);
+    LB_ASSERT(error == 0);
     error = pthread_create(&server->thread, NULL, server_main, server);
     LB_ASSERT(error == 0);
     return server;
+}
+
+void loopback_open(struct loopback *server)
+{
+    server_lock(server);
+    server->is_open = true;
+    int error = pthread_cond_broadcast(&server->changed);
+    LB_ASSERT(error == 0);
+    server_unlock(server);
 }
 
 void loopback_close_all(struct loopback *server)
@@ -356,9 +423,11 @@ void loopback_stop(struct loopback **server_pointer)
     }
     server_lock(server);
     server->is_stopping = true;
+    int error = pthread_cond_broadcast(&server->changed);
+    LB_ASSERT(error == 0);
     server_unlock(server);
     (void)shutdown(server->fd, SHUT_RDWR);
-    int error = pthread_join(server->thread, NULL);
+    error = pthread_join(server->thread, NULL);
     LB_ASSERT(error == 0);
     loopback_close_all(server);
     for (size_t i = 0; i < CONNECTIONS_MAX; i++) {
@@ -368,6 +437,7 @@ void loopback_stop(struct loopback **server_pointer)
         }
     }
     (void)close(server->fd);
+    (void)pthread_cond_destroy(&server->changed);
     (void)pthread_mutex_destroy(&server->lock);
     free(server);
 }
@@ -400,6 +470,16 @@ uint32_t loopback_accepted(struct loopback *server)
 uint32_t loopback_ended(struct loopback *server)
 {
     return server_read(server, &server->ended_count);
+}
+
+uint32_t loopback_closed(struct loopback *server)
+{
+    return server_read(server, &server->closed_count);
+}
+
+uint32_t loopback_junks(struct loopback *server)
+{
+    return server_read(server, &server->junk_count);
 }
 
 uint32_t loopback_requests(struct loopback *server)
@@ -475,6 +555,26 @@ uint32_t loopback_fd_count(void)
 uint32_t loopback_thread_count(void)
 {
     return entry_count("/proc/self/task");
+}
+
+uint32_t loopback_named_count(const char *prefix)
+{
+    uint32_t count = 0;
+    DIR *folder = opendir("/proc/self/task");
+    LB_ASSERT(folder != NULL);
+    for (struct dirent *entry = readdir(folder); entry != NULL; entry = readdir(folder)) {
+        char path[300];
+        char name[32] = "";
+        (void)snprintf(path, sizeof path, "/proc/self/task/%s/comm", entry->d_name);
+        FILE *file = entry->d_name[0] == '.' ? NULL : fopen(path, "r");
+        if (file != NULL) { /* it may have ended meanwhile */
+            count += fgets(name, sizeof name, file) != NULL &&
+                     strncmp(name, prefix, strlen(prefix)) == 0;
+            (void)fclose(file);
+        }
+    }
+    (void)closedir(folder);
+    return count;
 }
 
 static void *nothing_main(void *argument)
