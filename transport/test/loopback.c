@@ -24,6 +24,7 @@
 #define CONNECTIONS_MAX 512
 #define REQUEST_MAX 1024 /* bytes of a request's head */
 #define PIECE_SIZE 4096  /* bytes sent at once, and of the longest chunk */
+#define LEFTOVER "more"  /* what stands behind a body, in one segment with its end */
 
 /* One connection; free while it has no thread. */
 struct connection {
@@ -123,6 +124,9 @@ static bool send_body(int fd, const struct order *order, size_t start, size_t en
             piece[used++] = '\r';
             piece[used++] = '\n';
         }
+        if (order->kind == LOOPBACK_LEFTOVER && start + size == end) {
+            used += (size_t)snprintf(piece + used, sizeof piece - used, "%s", LEFTOVER);
+        }
         if (is_slow) {
             loopback_pause(1);
         }
@@ -147,8 +151,10 @@ static bool send_head(int fd, const struct order *order)
         (void)snprintf(framing, sizeof framing, "Content-Length: %zu\r\n%s", order->size,
                        order->kind == LOOPBACK_LEAVING ? "Connection: close\r\n" : "");
     }
-    int size = snprintf(head, sizeof head, "HTTP/1.1 %s\r\nX-Number: %u\r\n%s\r\n",
-                        is_empty ? "204 No Content" : "200 OK", (unsigned)order->number, framing);
+    bool is_more = order->kind == LOOPBACK_LEFTOVER && order->is_head;
+    int size = snprintf(head, sizeof head, "HTTP/1.1 %s\r\nX-Number: %u\r\n%s\r\n%s",
+                        is_empty ? "204 No Content" : "200 OK", (unsigned)order->number, framing,
+                        is_more ? LEFTOVER : "");
     LB_ASSERT(size > 0);
     LB_ASSERT((size_t)size < sizeof head);
     return send_all(fd, head, (size_t)size);
@@ -218,11 +224,13 @@ static enum after answer_whole(struct connection *c, const struct order *order)
         return fd_reset(c->fd);
     case LOOPBACK_JUNK:
         return say_junk(c);
-    case LOOPBACK_LEFTOVER:
-        (void)send_all(c->fd, "more", 4);
+    case LOOPBACK_PART:
+        if (order->is_head) {
+            return AFTER_NEXT;
+        }
         wait_end(c->fd);
         return AFTER_CLIENT_ENDED;
-    case LOOPBACK_PART:
+    case LOOPBACK_LEFTOVER:
     case LOOPBACK_LEAVING:
         wait_end(c->fd);
         return AFTER_CLIENT_ENDED;
