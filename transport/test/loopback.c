@@ -33,6 +33,8 @@ struct connection {
     int fd;
     bool has_thread;
     bool is_done; /* its thread is about to end: join it */
+    size_t input_start, input_end;
+    char input[REQUEST_MAX + 1]; /* with a NUL behind it, for its own thread */
 };
 
 struct loopback {
@@ -54,6 +56,11 @@ struct order {
     uint32_t number;
     size_t size; /* of the body, or of what HEAD says about it */
     bool is_head;
+    bool has_upload; /* the request has a body, */
+    bool is_chunked; /* in chunks, */
+    bool is_expect;  /* and waits for 100-continue */
+    size_t upload_size;
+    enum loopback_upload upload;
 };
 
 static void server_lock(struct loopback *server)
@@ -264,33 +271,162 @@ static enum after answer(struct connection *c, const struct order *order)
     return answer_whole(c, order);
 }
 
-/* read_order: reads one request and nothing behind it; false: the client has ended the connection. */
-static bool read_order(int fd, struct order *ret_order)
+/* input_more: waits for more bytes; false: the client has ended the connection. */
+static bool input_more(struct connection *c)
 {
-    char bytes[REQUEST_MAX + 1];
-    size_t size = 0;
-    bytes[0] = '\0';
-    while (strstr(bytes, "\r\n\r\n") == NULL) {
-        LB_ASSERT(size < REQUEST_MAX);
-        ssize_t count = recv(fd, bytes + size, REQUEST_MAX - size, 0);
-        if (count <= 0) {
-            return false;
-        }
-        size += (size_t)count;
-        bytes[size] = '\0';
+    if (c->input_start == c->input_end) {
+        c->input_start = 0;
+        c->input_end = 0;
     }
+    LB_ASSERT(c->input_end < REQUEST_MAX);
+    ssize_t count = recv(c->fd, c->input + c->input_end, REQUEST_MAX - c->input_end, 0);
+    if (count <= 0) {
+        return false;
+    }
+    c->input_end += (size_t)count;
+    c->input[c->input_end] = '\0';
+    return true;
+}
+
+/* input_byte: takes one byte. */
+static bool input_byte(struct connection *c, char *ret_byte)
+{
+    if (c->input_start == c->input_end && !input_more(c)) {
+        return false;
+    }
+    *ret_byte = c->input[c->input_start++];
+    return true;
+}
+
+/* order_parse: what the head of a request says. */
+static struct order order_parse(const char *head)
+{
     unsigned kind = 0;
     unsigned number = 0;
-    size_t body_size = 0;
-    LB_ASSERT(size >= 4 && memcmp(bytes + size - 4, "\r\n\r\n", 4) == 0); /* nobody pipelines */
-    bool is_head = strncmp(bytes, "HEAD ", 5) == 0;
+    unsigned upload = 0;
+    char method[8] = "";
+    struct order order = {.size = 0};
     int count =
-        sscanf(bytes, is_head ? "HEAD /%u/%u/%zu HTTP/1.1\r\n" : "GET /%u/%u/%zu HTTP/1.1\r\n",
-               &kind, &number, &body_size);
-    LB_ASSERT(count == 3);
+        sscanf(head, "%7[A-Z] /%u/%u/%zu HTTP/1.1\r\n", method, &kind, &number, &order.size);
+    LB_ASSERT(count == 4);
     LB_ASSERT(kind < LOOPBACK_KIND_COUNT);
-    *ret_order = (struct order){(enum loopback_kind)kind, number, body_size, is_head};
+    const char *length = strstr(head, "\r\nContent-Length: ");
+    const char *mode = strstr(head, "\r\nX-Upload: ");
+    order.kind = (enum loopback_kind)kind;
+    order.number = number;
+    order.is_head = strcmp(method, "HEAD") == 0;
+    order.is_chunked = strstr(head, "\r\nTransfer-Encoding: chunked\r\n") != NULL;
+    order.is_expect = strstr(head, "\r\nExpect: 100-continue\r\n") != NULL;
+    LB_ASSERT(length == NULL || sscanf(length, "\r\nContent-Length: %zu", &order.upload_size) == 1);
+    LB_ASSERT(mode == NULL || sscanf(mode, "\r\nX-Upload: %u", &upload) == 1);
+    order.has_upload = order.is_chunked || order.upload_size > 0;
+    order.upload = (enum loopback_upload)upload;
+    return order;
+}
+
+/* read_order: reads the head of one request; false: the client has ended the connection. */
+static bool read_order(struct connection *c, struct order *ret_order)
+{
+    /* Behind a body that was read behind its answer the next request may stand already. */
+    c->input_end -= c->input_start;
+    memmove(c->input, c->input + c->input_start, c->input_end);
+    c->input[c->input_end] = '\0';
+    c->input_start = 0;
+    const char *end = strstr(c->input, "\r\n\r\n");
+    while (end == NULL) {
+        if (!input_more(c)) {
+            return false;
+        }
+        end = strstr(c->input, "\r\n\r\n");
+    }
+    *ret_order = order_parse(c->input);
+    c->input_start = (size_t)(end - c->input) + 4;
+    LB_ASSERT(ret_order->has_upload || c->input_start == c->input_end); /* nobody pipelines */
     return true;
+}
+
+/* read_size: reads the line of a chunk's size. */
+static bool read_size(struct connection *c, size_t *ret_size)
+{
+    char line[16];
+    size_t used = 0;
+    char byte = '\0';
+    while (byte != '\n') {
+        LB_ASSERT(used < sizeof line - 1);
+        if (!input_byte(c, &byte)) {
+            return false;
+        }
+        line[used++] = byte;
+    }
+    line[used] = '\0';
+    LB_ASSERT(used > 2 && line[used - 2] == '\r');
+    int count = sscanf(line, "%zx", ret_size);
+    LB_ASSERT(count == 1);
+    return true;
+}
+
+/* read_bytes: reads bytes of the request's body, each of which must be the right one. */
+static bool read_bytes(struct connection *c, uint32_t number, size_t start, size_t size)
+{
+    for (size_t i = 0; i < size; i++) {
+        char byte = '\0';
+        if (!input_byte(c, &byte)) {
+            return false;
+        }
+        LB_ASSERT(byte == loopback_byte(number, start + i));
+    }
+    return true;
+}
+
+/* read_crlf: reads the end of a line. */
+static bool read_crlf(struct connection *c)
+{
+    char bytes[2] = "";
+    if (!input_byte(c, &bytes[0]) || !input_byte(c, &bytes[1])) {
+        return false;
+    }
+    LB_ASSERT(bytes[0] == '\r');
+    LB_ASSERT(bytes[1] == '\n');
+    return true;
+}
+
+/* read_upload: reads the request's body; false: the client has ended the connection before its end. */
+static bool read_upload(struct connection *c, const struct order *order)
+{
+    size_t start = 0;
+    size_t size = order->upload_size;
+    if (!order->is_chunked) {
+        return read_bytes(c, order->number, 0, size);
+    }
+    do {
+        if (!read_size(c, &size) || !read_bytes(c, order->number, start, size) || !read_crlf(c)) {
+            return false;
+        }
+        start += size;
+    } while (size > 0);
+    return true;
+}
+
+/* serve: one request whose head has been read, its body included. */
+static enum after serve(struct connection *c, const struct order *order)
+{
+    bool is_first =
+        order->has_upload && order->upload == LOOPBACK_UPLOAD_FIRST && order->kind != LOOPBACK_HANG;
+    bool is_continued = is_first && order->is_expect && order->number % 4 != 0;
+    if (is_continued && !send_all(c->fd, "HTTP/1.1 100 Continue\r\n\r\n", 25)) {
+        return AFTER_CLIENT_ENDED;
+    }
+    if (is_first && !read_upload(c, order)) {
+        return AFTER_CLIENT_ENDED;
+    }
+    enum after after = answer(c, order);
+    if (after == AFTER_NEXT && order->has_upload && !is_first) {
+        if (order->upload == LOOPBACK_UPLOAD_NEVER) {
+            return AFTER_CLOSE;
+        }
+        return read_upload(c, order) ? AFTER_NEXT : AFTER_CLIENT_ENDED;
+    }
+    return after;
 }
 
 static void *connection_main(void *argument)
@@ -299,13 +435,13 @@ static void *connection_main(void *argument)
     struct order order;
     enum after after = AFTER_NEXT;
     while (after == AFTER_NEXT) {
-        if (!read_order(c->fd, &order)) {
+        if (!read_order(c, &order)) {
             after = AFTER_CLIENT_ENDED;
         } else {
             server_lock(c->server);
             c->server->request_count++;
             server_unlock(c->server);
-            after = answer(c, &order);
+            after = serve(c, &order);
         }
     }
     server_lock(c->server);

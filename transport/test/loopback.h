@@ -1,7 +1,8 @@
 /*
  * A scripted HTTP/1.1 server on loopback, for tests on threads and real sockets. What a connection
  * does is said by each request's target, "/KIND/NUMBER/SIZE"; the bytes of the body carry the number,
- * so that a byte of another response is seen. A request with HEAD is answered with the head alone.
+ * so that a byte of another response is seen. A request with HEAD is answered with the head alone. The
+ * body of a request has the same bytes, and ends the process if it has others.
  */
 #ifndef LASTBYTE_TRANSPORT_TEST_LOOPBACK_H
 #define LASTBYTE_TRANSPORT_TEST_LOOPBACK_H
@@ -32,6 +33,15 @@ enum loopback_kind {
 };
 
 #define LOOPBACK_KIND_COUNT 15
+
+/* When the server reads the body of a request, as the request's field X-Upload says in digits. */
+enum loopback_upload {
+    LOOPBACK_UPLOAD_FIRST, /* before it answers */
+    LOOPBACK_UPLOAD_AFTER, /* behind its answer */
+    LOOPBACK_UPLOAD_NEVER, /* it answers and closes */
+};
+
+#define LOOPBACK_UPLOAD_COUNT 3
 
 struct loopback;
 

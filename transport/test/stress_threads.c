@@ -29,6 +29,7 @@
 #include "lastbyte/lastbyte.h"
 #include "test/counted_memory.h"
 #include "test/loopback.h"
+#include "test/pattern_source.h"
 
 #define CALLER_COUNT 8
 #define SERVER_COUNT 3
@@ -74,9 +75,10 @@ struct caller {
     uint64_t random;
     size_t drop_server; /* the one it drops responses of */
     uint32_t drop_count;
-    pthread_mutex_t lock;       /* of what follows */
-    struct lb_request *request; /* NULL: hands off */
-    struct lb_body *body;       /* to close instead of cancelling */
+    struct pattern_source *dropped[DROPS_MAX]; /* sources of dropped requests; NULL: had none */
+    pthread_mutex_t lock;                      /* of what follows */
+    struct lb_request *request;                /* NULL: hands off */
+    struct lb_body *body;                      /* to close instead of cancelling */
     uint64_t meddle_ns;
 };
 
@@ -89,6 +91,14 @@ struct plan {
     size_t read_size; /* how much to read before ending early */
     uint64_t deadline_ns;
     bool is_head;
+    enum loopback_upload upload; /* with an upload: when the server reads it */
+    size_t upload_size;          /* bytes of the request's body; 0: it has none */
+    size_t stop_at;              /* where its source blocks or fails */
+    bool is_blocking;            /* the source does, for good */
+    bool is_failing;             /* the source does */
+    bool is_once;                /* it cannot be sent again */
+    bool is_chunked;
+    bool is_expect;
 };
 
 /* A request that is in progress when the transport is freed. */
@@ -116,6 +126,8 @@ static struct stress {
     atomic_uint ending_counts[ENDING_COUNT];
     atomic_uint status_counts[LB_STATUS_COUNT];
     atomic_uint head_count;
+    atomic_uint upload_counts[LOOPBACK_UPLOAD_COUNT];
+    atomic_uint block_count;
 } stress;
 
 static uint64_t now(void)
@@ -147,6 +159,17 @@ static void caller_unlock(struct caller *caller)
 
 /* -- what is lawful -- */
 
+/* plan_may_break: whether the upload may meet a stale connection that forbids another try (R5), or a
+ * server that closes with bytes unread, which takes its answer away. */
+static bool plan_may_break(const struct plan *plan)
+{
+    bool is_ending = plan->kind == LOOPBACK_CLOSE || plan->kind == LOOPBACK_LAST ||
+                     plan->kind == LOOPBACK_TRUNCATED;
+    bool is_unread = plan->upload == LOOPBACK_UPLOAD_NEVER ||
+                     (plan->upload == LOOPBACK_UPLOAD_AFTER && is_ending);
+    return plan->upload_size > 0 && (plan->is_once || is_unread);
+}
+
 /* plan_allows: whether a request may come to this status before its body has ended. */
 static bool plan_allows(const struct plan *plan, enum lb_status status)
 {
@@ -158,9 +181,12 @@ static bool plan_allows(const struct plan *plan, enum lb_status status)
     case LB_TIMEOUT:
         return plan->deadline_ns != LB_NEVER;
     case LB_INCOMPLETE:
-        return plan->kind == LOOPBACK_TRUNCATED;
+        return plan->kind == LOOPBACK_TRUNCATED || plan_may_break(plan);
     case LB_RESET: /* a late one takes bytes away that have not been read */
-        return plan->kind == LOOPBACK_RESET || plan->kind == LOOPBACK_LAST_RESET;
+        return plan->kind == LOOPBACK_RESET || plan->kind == LOOPBACK_LAST_RESET ||
+               plan_may_break(plan);
+    case LB_SOURCE:
+        return plan->is_failing;
     case LB_PROTOCOL: /* another one's junk may have come: how often, the end of it all shows */
         return true;
     case LB_OK:
@@ -169,7 +195,6 @@ static bool plan_allows(const struct plan *plan, enum lb_status status)
     case LB_REFUSED:
     case LB_LIMIT:
     case LB_MEMORY:
-    case LB_SOURCE:
         return false;
     }
     LB_UNREACHABLE("a status is an enum lb_status");
@@ -180,9 +205,14 @@ static void plan_judge(const struct plan *plan, enum lb_status status, const cha
 {
     (void)atomic_fetch_add(&stress.status_counts[status], 1);
     if (!plan_allows(plan, status)) {
-        (void)fprintf(stderr, "stress: request %u, kind %u, ending %u, size %zu: %s at %s\n",
-                      plan->number, (unsigned)plan->kind, (unsigned)plan->ending, plan->size,
-                      lb_status_word(status), where);
+        (void)fprintf(
+            stderr,
+            "stress: request %u, %s, ending %s, size %zu, upload %zu (%u%s%s%s%s%s): %s at %s\n",
+            plan->number, kind_words[plan->kind], ending_words[plan->ending], plan->size,
+            plan->upload_size, (unsigned)plan->upload, plan->is_once ? " once" : "",
+            plan->is_chunked ? " chunked" : "", plan->is_expect ? " expect" : "",
+            plan->is_blocking ? " blocking" : "", plan->is_failing ? " failing" : "",
+            lb_status_word(status), where);
         abort();
     }
 }
@@ -217,6 +247,25 @@ static enum loopback_kind kind_make(uint64_t *random)
     return (enum loopback_kind)pick(random, LOOPBACK_KIND_COUNT);
 }
 
+/* plan_add_upload: gives a request a body. A dropped one has been read by the server before its answer,
+ * so that nothing can end it afterwards. */
+static void plan_add_upload(struct plan *plan, uint64_t *random)
+{
+    bool is_bounded = plan->ending == ENDING_CANCEL || plan->ending == ENDING_LATE;
+    plan->upload_size = size_make(random);
+    plan->stop_at = pick(random, (uint32_t)plan->upload_size);
+    plan->is_chunked = pick(random, 2) == 0;
+    plan->is_once = pick(random, 2) == 0;
+    plan->is_expect = pick(random, 4) == 0;
+    if (plan->ending != ENDING_DROP) {
+        plan->upload = (enum loopback_upload)pick(random, LOOPBACK_UPLOAD_COUNT);
+        plan->is_blocking = is_bounded && pick(random, 3) == 0;
+        plan->is_failing = !plan->is_blocking && pick(random, 20) == 0;
+    }
+    (void)atomic_fetch_add(&stress.upload_counts[plan->upload], 1);
+    (void)atomic_fetch_add(&stress.block_count, plan->is_blocking);
+}
+
 /* plan_make: what comes next. */
 static struct plan plan_make(struct caller *caller)
 {
@@ -238,6 +287,9 @@ static struct plan plan_make(struct caller *caller)
     }
     plan.is_head = pick(random, 12) == 0;
     plan.size = size_make(random);
+    if (!plan.is_head && pick(random, 3) == 0) {
+        plan_add_upload(&plan, random);
+    }
     plan.read_size = pick(random, (uint32_t)plan.size) + 1;
     (void)atomic_fetch_add(&stress.kind_counts[plan.kind], 1);
     (void)atomic_fetch_add(&stress.ending_counts[plan.ending], 1);
@@ -314,43 +366,89 @@ static void caller_use(struct caller *caller, const struct plan *plan, struct lb
     }
 }
 
-/* caller_request: one request from its beginning to its end. */
-static void caller_request(struct caller *caller)
+/* source_make: the body of the request, NULL if it has none; released by source_free. */
+static struct pattern_source *source_make(const struct plan *plan)
 {
-    struct plan plan = plan_make(caller);
+    if (plan->upload_size == 0) {
+        return NULL;
+    }
+    struct pattern_source *source = malloc(sizeof *source);
+    LB_ASSERT(source != NULL);
+    pattern_source_init(source, plan->number, plan->upload_size, plan->is_once);
+    source->block_at = plan->is_blocking ? plan->stop_at : SIZE_MAX;
+    source->fail_at = plan->is_failing ? plan->stop_at : SIZE_MAX;
+    return source;
+}
+
+/* source_free: asserts that it was closed once, and is not in use. NULL is allowed. */
+static void source_free(struct pattern_source *source)
+{
+    if (source != NULL) {
+        pattern_source_deinit(source);
+        free(source);
+    }
+}
+
+/* caller_make: makes the request. */
+static struct lb_request *caller_make(struct caller *caller, const struct plan *plan,
+                                      struct pattern_source *source)
+{
     size_t index =
-        plan.ending == ENDING_DROP ? caller->drop_server : pick(&caller->random, SERVER_COUNT);
+        plan->ending == ENDING_DROP ? caller->drop_server : pick(&caller->random, SERVER_COUNT);
     const struct loopback *server = stress.servers[index];
     char target[LOOPBACK_TARGET_MAX];
+    char upload[8];
+    struct lb_field fields[2] = {{"X-Upload", upload}, {"Idempotency-Key", upload}};
     struct lb_request *request = NULL;
-    struct lb_response *response = NULL;
-    loopback_target(plan.kind, plan.number, plan.size, target);
+    loopback_target(plan->kind, plan->number, plan->size, target);
+    (void)snprintf(upload, sizeof upload, "%u", (unsigned)plan->upload);
     struct lb_request_options options = {
-        .method = plan.is_head ? "HEAD" : "GET",
+        .method = source != NULL  ? "POST"
+                  : plan->is_head ? "HEAD"
+                                  : "GET",
         .endpoint = {"http", loopback_host(server), loopback_port(server)},
         .target = target,
+        .fields = fields,
+        .field_count = source == NULL  ? 0
+                       : plan->is_once ? 1
+                                       : 2,
+        .source = source == NULL ? NULL : &source->source,
+        .source_size = plan->is_chunked ? LB_SIZE_UNKNOWN : plan->upload_size,
+        .is_expect = plan->is_expect,
         .is_close = pick(&caller->random, 20) == 0,
-        .deadline_ns = plan.deadline_ns,
+        .deadline_ns = plan->deadline_ns,
         .call_site = "stress",
     };
     enum lb_status status = lb_request_new(stress.transport, &options, &request);
     LB_ASSERT(status == LB_OK);
+    return request;
+}
+
+/* caller_request: one request from its beginning to its end. */
+static void caller_request(struct caller *caller)
+{
+    struct plan plan = plan_make(caller);
+    struct lb_response *response = NULL;
+    struct pattern_source *source = source_make(&plan);
+    struct lb_request *request = caller_make(caller, &plan, source);
     if (plan.ending == ENDING_CANCEL) {
         caller_offer(caller, request, NULL);
     }
-    status = lb_request_send(request, &response);
+    enum lb_status status = lb_request_send(request, &response);
     if (status == LB_OK) {
         LB_ASSERT(plan.kind != LOOPBACK_HANG);
         caller_use(caller, &plan, request, response);
     } else {
         plan_judge(&plan, status, "send");
+        LB_ASSERT(source == NULL || source->closed_count == 1); /* without the lock: B6 */
     }
     caller_withdraw(caller);
     bool is_open = status == LB_OK && lb_body_state(lb_response_body(response)) == LB_BODY_OPEN;
     if (plan.ending == ENDING_DROP && is_open) {
-        caller->drop_count++;
+        caller->dropped[caller->drop_count++] = source;
     } else {
         lb_request_free(&request);
+        source_free(source);
     }
 }
 
@@ -464,6 +562,7 @@ static void transport_make(void)
     options.idle_per_host_max = round % 5 == 4 ? 1 : 4;
     options.idle_total_max = round % 4 == 3 ? 3 : 100;
     options.retries_max = 1000; /* a stale connection is never the cause of a status */
+    options.continue_duration_ns = round % 3 == 0 ? 0 : 3 * MS;
     options.drain_size_max = round % 2 == 0 ? 0 : LB_DRAIN_SIZE;
     stress.drops_max = round % 3 == 2 ? 0 : DROPS_MAX;
     uint32_t droppers_max = (CALLER_COUNT + SERVER_COUNT - 1) / SERVER_COUNT;
@@ -539,6 +638,11 @@ static void round_run(void)
     for (size_t i = 0; i < HANG_COUNT; i++) {
         int error = pthread_join(hangs[i].thread, NULL);
         LB_ASSERT(error == 0);
+    }
+    for (size_t i = 0; i < CALLER_COUNT; i++) {
+        for (uint32_t j = 0; j < stress.callers[i].drop_count; j++) {
+            source_free(stress.callers[i].dropped[j]);
+        }
     }
 }
 
@@ -645,6 +749,13 @@ int main(int argc, char **argv)
     LB_ASSERT(atomic_load(&stress.status_counts[LB_PROTOCOL]) <= junk_count);
     (void)printf("stress: %u drops, %u HEAD, %u times junk\n", (unsigned)stress.drop_count,
                  (unsigned)atomic_load(&stress.head_count), (unsigned)junk_count);
+    (void)printf(
+        "stress: uploads: read before the answer %u, behind it %u, never %u; sources that block "
+        "%u\n",
+        (unsigned)atomic_load(&stress.upload_counts[LOOPBACK_UPLOAD_FIRST]),
+        (unsigned)atomic_load(&stress.upload_counts[LOOPBACK_UPLOAD_AFTER]),
+        (unsigned)atomic_load(&stress.upload_counts[LOOPBACK_UPLOAD_NEVER]),
+        (unsigned)atomic_load(&stress.block_count));
     counts_print("kinds", kind_words, stress.kind_counts, LOOPBACK_KIND_COUNT);
     counts_print("endings", ending_words, stress.ending_counts, ENDING_COUNT);
     counts_print("outcomes", NULL, stress.status_counts, LB_STATUS_COUNT);
