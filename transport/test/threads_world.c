@@ -206,6 +206,16 @@ static bool threads_are(uint32_t count, uint32_t unused)
     return loopback_thread_count() == count;
 }
 
+void await_blocked(struct pattern_source *source)
+{
+    uint32_t waited = 0;
+    while (!pattern_source_is_blocked(source)) {
+        assert_true(waited < PATIENCE_MS);
+        loopback_pause(1);
+        waited++;
+    }
+}
+
 /* -- making and ending -- */
 
 static void setup_with(size_t server_count)
@@ -274,13 +284,24 @@ struct call call_make(enum loopback_kind kind, const struct call_options *option
     char target[LOOPBACK_TARGET_MAX];
     options = options == NULL ? &plain : options;
     struct loopback *server = world.servers[options->server];
+    struct pattern_source *source = options->source;
+    char upload[8];
+    struct lb_field field = {"X-Upload", upload};
+    (void)snprintf(upload, sizeof upload, "%u", (unsigned)options->upload);
     loopback_target(kind, call.number, WORLD_SIZE, target);
+    if (source != NULL) {
+        source->number = call.number;
+    }
     struct lb_request_options request = {
-        .method = options->method == NULL ? "GET" : options->method,
+        .method = options->method == NULL ? (source == NULL ? "GET" : "POST") : options->method,
         .endpoint = {.scheme = "http",
                      .host = options->host == NULL ? loopback_host(server) : options->host,
-                     .port = loopback_port(server)},
+                     .port = options->port == 0 ? loopback_port(server) : options->port},
         .target = target,
+        .fields = &field,
+        .field_count = source == NULL ? 0 : 1,
+        .source = source == NULL ? NULL : &source->source,
+        .source_size = source == NULL ? 0 : source->size,
         .deadline_ns = options->deadline_ns == 0 ? LB_NEVER : options->deadline_ns,
         .is_close = options->is_close,
         .call_site = options->call_site,

@@ -17,6 +17,7 @@
 #include "lastbyte/lastbyte.h"
 #include "test/counted_memory.h"
 #include "test/loopback.h"
+#include "test/pattern_source.h"
 
 #define WORLD_SERVERS_MAX 6
 #define WORLD_MS UINT64_C(1000000)
@@ -57,6 +58,9 @@ struct call_options {
     uint64_t deadline_ns; /* 0: none */
     bool is_close;
     const char *call_site;
+    uint16_t port;                 /* another one than the server's; 0: the server's */
+    struct pattern_source *source; /* the request's body, whose number is set; NULL: none */
+    enum loopback_upload upload;   /* when the server reads it */
 };
 
 /* world_setup, world_setup_six: a world with one server, or six. world_teardown: frees the transport,
@@ -96,6 +100,9 @@ void await_half_closed(uint32_t count);
 
 /* await_requests: waits until the first server has read so many requests. */
 void await_requests(uint32_t count);
+
+/* await_blocked: waits until a source's read blocks. */
+void await_blocked(struct pattern_source *source);
 
 /* call_make: makes a request. call_send: sends it; a head must come. call_get: both, plain. */
 struct call call_make(enum loopback_kind kind, const struct call_options *options);
