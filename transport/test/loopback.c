@@ -19,12 +19,15 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <zlib.h>
+
 #include "core/assert.h"
 
 #define CONNECTIONS_MAX 512
 #define REQUEST_MAX 1024 /* bytes of a request's head */
 #define PIECE_SIZE 4096  /* bytes sent at once, and of the longest chunk */
-#define LEFTOVER "more"  /* what stands behind a body, in one segment with its end */
+#define TAIL "these bytes stand behind the end of gzip"
+#define LEFTOVER "more" /* what stands behind a body, in one segment with its end */
 
 /* One connection; free while it has no thread. */
 struct connection {
@@ -56,6 +59,7 @@ struct order {
     uint32_t number;
     size_t size; /* of the body, or of what HEAD says about it */
     bool is_head;
+    bool is_coded;   /* the answer comes in gzip */
     bool has_upload; /* the request has a body, */
     bool is_chunked; /* in chunks, */
     bool is_expect;  /* and waits for 100-continue */
@@ -185,6 +189,55 @@ static enum after fd_reset(int fd)
     return AFTER_CLOSE;
 }
 
+/* code: the whole body in gzip, with TAIL behind it if the kind says so. Gives a block of *ret_size
+ * bytes, released by free. */
+static char *code(const struct order *order, size_t *ret_size)
+{
+    z_stream stream = {.next_in = NULL};
+    int error = deflateInit2(&stream, 1, Z_DEFLATED, 31, 8, Z_HUFFMAN_ONLY);
+    LB_ASSERT(error == Z_OK);
+    size_t room = deflateBound(&stream, (uLong)order->size) + sizeof TAIL;
+    char *plain = malloc(order->size + 1);
+    char *coded = malloc(room);
+    LB_ASSERT(plain != NULL);
+    LB_ASSERT(coded != NULL);
+    for (size_t i = 0; i < order->size; i++) {
+        plain[i] = loopback_byte(order->number, i);
+    }
+    stream.next_in = (Bytef *)plain;
+    stream.avail_in = (uInt)order->size;
+    stream.next_out = (Bytef *)coded;
+    stream.avail_out = (uInt)room;
+    error = deflate(&stream, Z_FINISH);
+    LB_ASSERT(error == Z_STREAM_END);
+    *ret_size = stream.total_out;
+    (void)deflateEnd(&stream);
+    free(plain);
+    if (order->kind == LOOPBACK_TAILED) {
+        memcpy(coded + *ret_size, TAIL, sizeof TAIL);
+        *ret_size += sizeof TAIL;
+    }
+    return coded;
+}
+
+/* answer_coded: answers in gzip, in two pieces. */
+static enum after answer_coded(struct connection *c, const struct order *order)
+{
+    char head[256];
+    size_t size = 0;
+    char *coded = code(order, &size);
+    int head_size = snprintf(head, sizeof head,
+                             "HTTP/1.1 200 OK\r\nX-Number: %u\r\nContent-Encoding: gzip\r\n"
+                             "Content-Length: %zu\r\n\r\n",
+                             (unsigned)order->number, size);
+    LB_ASSERT(head_size > 0);
+    LB_ASSERT((size_t)head_size < sizeof head);
+    bool is_sent = send_all(c->fd, head, (size_t)head_size) && send_all(c->fd, coded, size / 2) &&
+                   send_all(c->fd, coded + size / 2, size - size / 2);
+    free(coded);
+    return is_sent ? AFTER_NEXT : AFTER_CLIENT_ENDED;
+}
+
 /* gate_wait: waits until the gate is open or the server stops. */
 static void gate_wait(struct loopback *server)
 {
@@ -217,6 +270,8 @@ static enum after answer_whole(struct connection *c, const struct order *order)
     case LOOPBACK_LENGTH:
     case LOOPBACK_SLOW:
     case LOOPBACK_GATED:
+    case LOOPBACK_GZIP:
+    case LOOPBACK_TAILED:
         return AFTER_NEXT;
     case LOOPBACK_CHUNKED:
         return order->is_head || send_all(c->fd, "0\r\n\r\n", 5) ? AFTER_NEXT : AFTER_CLIENT_ENDED;
@@ -258,6 +313,9 @@ static enum after answer(struct connection *c, const struct order *order)
     if (order->kind == LOOPBACK_HANG) {
         wait_end(c->fd);
         return AFTER_CLIENT_ENDED;
+    }
+    if (order->is_coded) {
+        return answer_coded(c, order);
     }
     if (!send_head(c->fd, order) || !send_body(c->fd, order, 0, is_gated ? half : size)) {
         return AFTER_CLIENT_ENDED;
@@ -319,6 +377,8 @@ static struct order order_parse(const char *head)
     order.is_expect = strstr(head, "\r\nExpect: 100-continue\r\n") != NULL;
     LB_ASSERT(length == NULL || sscanf(length, "\r\nContent-Length: %zu", &order.upload_size) == 1);
     LB_ASSERT(mode == NULL || sscanf(mode, "\r\nX-Upload: %u", &upload) == 1);
+    bool is_gzip = kind == LOOPBACK_GZIP || kind == LOOPBACK_TAILED;
+    order.is_coded = is_gzip && !order.is_head && strstr(head, "gzip") != NULL;
     order.has_upload = order.is_chunked || order.upload_size > 0;
     order.upload = (enum loopback_upload)upload;
     return order;

@@ -30,9 +30,11 @@ enum loopback_kind {
     LOOPBACK_LEFTOVER,   /* answers with Content-Length and sends more right behind it */
     LOOPBACK_JUNK,       /* answers with Content-Length; a little later it says something unasked */
     LOOPBACK_LAST_RESET, /* answers with Content-Length; a little later it resets */
+    LOOPBACK_GZIP,       /* answers with Content-Length, in gzip if the request asks for it */
+    LOOPBACK_TAILED,     /* the same, with more bytes behind the end of gzip, inside the body */
 };
 
-#define LOOPBACK_KIND_COUNT 15
+#define LOOPBACK_KIND_COUNT 17
 
 /* When the server reads the body of a request, as the request's field X-Upload says in digits. */
 enum loopback_upload {

@@ -66,8 +66,9 @@ static const char *const ending_words[] = {ENDING_LIST(ENDING_WORD)};
 
 /* In the order of enum loopback_kind. */
 static const char *const kind_words[LOOPBACK_KIND_COUNT] = {
-    "length", "chunked", "until-close", "empty",   "slow",     "last", "truncated", "reset",
-    "part",   "hang",    "gated",       "leaving", "leftover", "junk", "last-reset"};
+    "length",    "chunked", "until-close", "empty", "slow",  "last",
+    "truncated", "reset",   "part",        "hang",  "gated", "leaving",
+    "leftover",  "junk",    "last-reset",  "gzip",  "tailed"};
 
 /* One caller, and the request that the meddler may touch. */
 struct caller {
@@ -240,7 +241,8 @@ static size_t size_make(uint64_t *random)
 /* kind_make: half of the answers leave their connection in order, so that it is used again. */
 static enum loopback_kind kind_make(uint64_t *random)
 {
-    static const enum loopback_kind orderly[] = {LOOPBACK_LENGTH, LOOPBACK_CHUNKED, LOOPBACK_EMPTY};
+    static const enum loopback_kind orderly[] = {LOOPBACK_LENGTH, LOOPBACK_CHUNKED, LOOPBACK_EMPTY,
+                                                 LOOPBACK_GZIP};
     if (pick(random, 2) == 0) {
         return orderly[pick(random, sizeof orderly / sizeof orderly[0])];
     }
@@ -563,6 +565,7 @@ static void transport_make(void)
     options.idle_total_max = round % 4 == 3 ? 3 : 100;
     options.retries_max = 1000; /* a stale connection is never the cause of a status */
     options.continue_duration_ns = round % 3 == 0 ? 0 : 3 * MS;
+    options.gzip_tail = LB_GZIP_TAIL_DROPPED;
     options.drain_size_max = round % 2 == 0 ? 0 : LB_DRAIN_SIZE;
     stress.drops_max = round % 3 == 2 ? 0 : DROPS_MAX;
     uint32_t droppers_max = (CALLER_COUNT + SERVER_COUNT - 1) / SERVER_COUNT;

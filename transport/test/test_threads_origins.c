@@ -596,6 +596,37 @@ static void test_threads_origins_request_body_closed_once(void **state)
     await_fds(0);
 }
 
+/* -- layers -- */
+
+/* The end of the decoder is not the end: what stands behind it belongs to the body, too. Then the end
+ * gives the connection back, and a close before it ends it. */
+static void test_threads_origins_gzip_over_all(void **state)
+{
+    (void)state;
+    struct call call = call_get(LOOPBACK_GZIP);
+    assert_true(lb_response_is_decoded(call.response));
+    call_read_all(&call);
+    await_pool(1, 0);
+    lb_body_close(call.body);
+    await_pool(1, 0);
+    call = call_get(LOOPBACK_GZIP);
+    assert_int_equal(call_read(&call, 10), LB_OK);
+    lb_body_close(call.body);
+    assert_int_equal(call_read(&call, 10), LB_CLOSED);
+    await_workers(0, 0);
+    await_conns(1, 1);
+    call = call_get(LOOPBACK_TAILED); /* as it is made, nothing but members may follow */
+    assert_int_equal(call_read(&call, WORLD_SIZE + 1), LB_PROTOCOL);
+    await_workers(0, 0);
+    await_conns(2, 2);
+    world.options.gzip_tail = LB_GZIP_TAIL_DROPPED;
+    world_remake();
+    call = call_get(LOOPBACK_TAILED);
+    call_read_all(&call);
+    await_pool(1, 0);
+    await_conns(3, 2);
+}
+
 /* -- the pool's key -- */
 
 /* Two names of one address and port are two pools; so are two ports of one name. */
@@ -646,6 +677,7 @@ static const struct CMUnitTest origins[] = {
     ORIGIN(exits_of_the_read_worker_connection_closed),
     ORIGIN(exits_of_the_read_worker_deadline),
     ORIGIN(exits_of_the_read_worker_ended),
+    ORIGIN(gzip_over_all),
     ORIGIN(idle_is_not_a_leak_until_asked),
     ORIGIN_SIX(pool_key_is_scheme_and_host),
     ORIGIN(read_and_close_race),
@@ -676,7 +708,8 @@ static bool origin_is(const struct CMUnitTest *origin, const char *file)
 /* origin_is_row: whether it is an account that has a function here, but as yet no case. */
 static bool origin_is_row(const struct CMUnitTest *origin)
 {
-    return strcmp(origin->name, "test_threads_origins_request_body_closed_once") == 0;
+    return strcmp(origin->name, "test_threads_origins_request_body_closed_once") == 0 ||
+           strcmp(origin->name, "test_threads_origins_gzip_over_all") == 0;
 }
 
 /* Every case has a function, and every function a case. */
