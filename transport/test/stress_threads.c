@@ -25,10 +25,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <openssl/ssl.h>
+
 #include "core/assert.h"
 #include "lastbyte/lastbyte.h"
 #include "test/counted_memory.h"
 #include "test/loopback.h"
+#include "test/loopback_tls.h"
 #include "test/pattern_source.h"
 
 #define CALLER_COUNT 8
@@ -92,6 +95,7 @@ struct plan {
     size_t read_size; /* how much to read before ending early */
     uint64_t deadline_ns;
     bool is_head;
+    bool is_secure;              /* goes to the server with TLS */
     enum loopback_upload upload; /* with an upload: when the server reads it */
     size_t upload_size;          /* bytes of the request's body; 0: it has none */
     size_t stop_at;              /* where its source blocks or fails */
@@ -113,6 +117,8 @@ static struct stress {
     struct lb_network *network;
     struct counted_memory memory;
     struct loopback *servers[SERVER_COUNT];
+    struct secure_server *secure;
+    struct authority authority;
     struct caller callers[CALLER_COUNT];
     pthread_t meddler;
     uint32_t round;
@@ -127,6 +133,7 @@ static struct stress {
     atomic_uint ending_counts[ENDING_COUNT];
     atomic_uint status_counts[LB_STATUS_COUNT];
     atomic_uint head_count;
+    atomic_uint secure_count;
     atomic_uint upload_counts[LOOPBACK_UPLOAD_COUNT];
     atomic_uint block_count;
 } stress;
@@ -268,6 +275,18 @@ static void plan_add_upload(struct plan *plan, uint64_t *random)
     (void)atomic_fetch_add(&stress.block_count, plan->is_blocking);
 }
 
+/* plan_secure: sends a request to the server with TLS, which knows fewer ways to answer. */
+static void plan_secure(struct plan *plan)
+{
+    static const bool has_way[LOOPBACK_KIND_COUNT] = {
+        [LOOPBACK_CHUNKED] = true, [LOOPBACK_CLOSE] = true, [LOOPBACK_SLOW] = true,
+        [LOOPBACK_LAST] = true,    [LOOPBACK_PART] = true,  [LOOPBACK_TRUNCATED] = true,
+        [LOOPBACK_RESET] = true,   [LOOPBACK_JUNK] = true,  [LOOPBACK_LAST_RESET] = true};
+    plan->is_secure = true;
+    plan->kind = has_way[plan->kind] ? plan->kind : LOOPBACK_LENGTH;
+    (void)atomic_fetch_add(&stress.secure_count, 1);
+}
+
 /* plan_make: what comes next. */
 static struct plan plan_make(struct caller *caller)
 {
@@ -291,6 +310,10 @@ static struct plan plan_make(struct caller *caller)
     plan.size = size_make(random);
     if (!plan.is_head && pick(random, 3) == 0) {
         plan_add_upload(&plan, random);
+    }
+    bool is_plain = plan.is_head || plan.upload_size > 0 || plan.ending == ENDING_DROP;
+    if (!is_plain && pick(random, 6) == 0) {
+        plan_secure(&plan);
     }
     plan.read_size = pick(random, (uint32_t)plan.size) + 1;
     (void)atomic_fetch_add(&stress.kind_counts[plan.kind], 1);
@@ -352,8 +375,8 @@ static void caller_use(struct caller *caller, const struct plan *plan, struct lb
         plan->ending == ENDING_CLOSE || plan->ending == ENDING_FREE || plan->ending == ENDING_DROP;
     (void)snprintf(number, sizeof number, "%u", (unsigned)plan->number);
     const char *header = lb_response_header(response, "x-number");
-    LB_ASSERT(header != NULL);
-    LB_ASSERT(strcmp(header, number) == 0);
+    LB_ASSERT((header == NULL) == plan->is_secure);
+    LB_ASSERT(header == NULL || strcmp(header, number) == 0);
     LB_ASSERT(lb_response_code(response) == (plan->kind == LOOPBACK_EMPTY ? 204 : 200));
     if (plan->ending == ENDING_CLOSED) {
         caller_offer(caller, request, body);
@@ -391,6 +414,32 @@ static void source_free(struct pattern_source *source)
     }
 }
 
+/* plan_target_secure: writes what the server with TLS is asked for. */
+static void plan_target_secure(const struct plan *plan, char ret_target[LOOPBACK_TARGET_MAX])
+{
+    struct secure_order order = {SECURE_LENGTH, SECURE_NEXT, 4, plan->number, plan->size};
+    bool is_half = plan->kind == LOOPBACK_TRUNCATED || plan->kind == LOOPBACK_RESET ||
+                   plan->kind == LOOPBACK_PART;
+    order.part = is_half ? 2 : 4;
+    if (plan->kind == LOOPBACK_CHUNKED) {
+        order.framing = SECURE_CHUNKED;
+    } else if (plan->kind == LOOPBACK_CLOSE) {
+        order.framing = SECURE_UNTIL_CLOSE;
+        order.after = SECURE_NOTIFY;
+    } else if (plan->kind == LOOPBACK_LAST || plan->kind == LOOPBACK_TRUNCATED) {
+        order.after = SECURE_NOTIFY;
+    } else if (plan->kind == LOOPBACK_RESET || plan->kind == LOOPBACK_LAST_RESET) {
+        order.after = SECURE_RESET;
+    } else if (plan->kind == LOOPBACK_PART) {
+        order.after = SECURE_STAY;
+    } else if (plan->kind == LOOPBACK_SLOW) {
+        order.after = SECURE_TICKET;
+    } else if (plan->kind == LOOPBACK_JUNK) {
+        order.after = SECURE_JUNK;
+    }
+    secure_target(&order, ret_target);
+}
+
 /* caller_make: makes the request. */
 static struct lb_request *caller_make(struct caller *caller, const struct plan *plan,
                                       struct pattern_source *source)
@@ -402,13 +451,19 @@ static struct lb_request *caller_make(struct caller *caller, const struct plan *
     char upload[8];
     struct lb_field fields[2] = {{"X-Upload", upload}, {"Idempotency-Key", upload}};
     struct lb_request *request = NULL;
-    loopback_target(plan->kind, plan->number, plan->size, target);
+    if (plan->is_secure) {
+        plan_target_secure(plan, target);
+    } else {
+        loopback_target(plan->kind, plan->number, plan->size, target);
+    }
     (void)snprintf(upload, sizeof upload, "%u", (unsigned)plan->upload);
     struct lb_request_options options = {
         .method = source != NULL  ? "POST"
                   : plan->is_head ? "HEAD"
                                   : "GET",
-        .endpoint = {"http", loopback_host(server), loopback_port(server)},
+        .endpoint = {plan->is_secure ? "https" : "http",
+                     plan->is_secure ? "127.0.0.1" : loopback_host(server),
+                     plan->is_secure ? secure_port(stress.secure) : loopback_port(server)},
         .target = target,
         .fields = fields,
         .field_count = source == NULL  ? 0
@@ -660,6 +715,11 @@ static void stress_begin(void)
         stress.servers[i] = loopback_start(hosts[i]);
         loopback_open(stress.servers[i]);
     }
+    authority_init(&stress.authority);
+    stress.secure = secure_start(&(struct secure_options){.host = "127.0.0.1",
+                                                          .authority = &stress.authority,
+                                                          .identity = IDENTITY_LOOPBACK,
+                                                          .version = TLS1_3_VERSION});
     counted_memory_init(&stress.memory);
     for (size_t i = 0; i < CALLER_COUNT; i++) {
         stress.callers[i].random = UINT64_C(0x2545f4914f6cdd1d) * (i + 1);
@@ -676,6 +736,8 @@ static void stress_end(void)
     for (size_t i = 0; i < SERVER_COUNT; i++) {
         loopback_stop(&stress.servers[i]);
     }
+    secure_stop(&stress.secure);
+    authority_deinit(&stress.authority);
     for (size_t i = 0; i < CALLER_COUNT; i++) {
         (void)pthread_mutex_destroy(&stress.callers[i].lock);
     }
@@ -693,8 +755,9 @@ static uint32_t total(uint32_t (*count)(struct loopback *server))
 
 static void progress_print(uint64_t begun_ns)
 {
-    uint32_t served_count = total(loopback_requests);
-    uint32_t accepted_count = total(loopback_accepted);
+    struct secure_seen seen = secure_look(stress.secure);
+    uint32_t served_count = total(loopback_requests) + seen.requests;
+    uint32_t accepted_count = total(loopback_accepted) + seen.accepted;
     uint32_t reused_count = served_count > accepted_count ? served_count - accepted_count : 0;
     (void)printf("stress: %llu s, %u rounds, %u requests, %u reached a server on %u connections, "
                  "%u%% reused one\n",
@@ -736,10 +799,12 @@ int main(int argc, char **argv)
         uint64_t begun_round_ns = now();
         stress.round_end_ns =
             end_ns - begun_round_ns < ROUND_NS ? end_ns : begun_round_ns + ROUND_NS;
-        enum lb_status status = lb_network_tcp_new(&stress.memory.memory, &stress.network);
+        enum lb_status status =
+            lb_network_tls_new(&(struct lb_tls_options){.ca_file = stress.authority.path},
+                               &stress.memory.memory, &stress.network);
         LB_ASSERT(status == LB_OK);
         round_run();
-        lb_network_tcp_free(&stress.network);
+        lb_network_tls_free(&stress.network);
         expect_nothing_left();
         stress.round++;
         if (now() >= progress_ns) {
@@ -748,10 +813,11 @@ int main(int argc, char **argv)
         }
     }
     progress_print(begun_ns);
-    uint32_t junk_count = total(loopback_junks);
+    uint32_t junk_count = total(loopback_junks) + secure_look(stress.secure).said;
     LB_ASSERT(atomic_load(&stress.status_counts[LB_PROTOCOL]) <= junk_count);
-    (void)printf("stress: %u drops, %u HEAD, %u times junk\n", (unsigned)stress.drop_count,
-                 (unsigned)atomic_load(&stress.head_count), (unsigned)junk_count);
+    (void)printf("stress: %u drops, %u HEAD, %u by TLS, %u times junk\n",
+                 (unsigned)stress.drop_count, (unsigned)atomic_load(&stress.head_count),
+                 (unsigned)atomic_load(&stress.secure_count), (unsigned)junk_count);
     (void)printf(
         "stress: uploads: read before the answer %u, behind it %u, never %u; sources that block "
         "%u\n",

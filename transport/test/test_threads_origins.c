@@ -19,7 +19,9 @@
 #include <unistd.h>
 
 #include <cmocka.h>
+#include <openssl/ssl.h>
 
+#include "test/loopback_tls.h"
 #include "test/threads_world.h"
 
 #define RACE_COUNT 100 /* rounds of a race */
@@ -629,10 +631,9 @@ static void test_threads_origins_gzip_over_all(void **state)
 
 /* -- the pool's key -- */
 
-/* Two names of one address and port are two pools; so are two ports of one name. */
-static void test_threads_origins_pool_key_is_scheme_and_host(void **state)
+/* key_of_host: two names of one address and port are two pools; so are two ports of one name. */
+static void key_of_host(void)
 {
-    (void)state;
     static const char other[] = "127.1"; /* the same address in other digits */
     struct call_options as_other = {.host = other};
     struct call_options at_other = {.server = 1};
@@ -652,6 +653,70 @@ static void test_threads_origins_pool_key_is_scheme_and_host(void **state)
     assert_int_equal(world_stats_of(other).idle, 0);
     assert_int_equal(world_stats_of("127.0.0.1").idle, 2);
     await_conns(3, 1);
+}
+
+/* secure_get: a GET to a server that speaks both http and https at one port. */
+static void secure_get(uint16_t port, bool is_https)
+{
+    struct secure_order order = {SECURE_LENGTH, SECURE_NEXT, 4, 7, 100};
+    char target[LOOPBACK_TARGET_MAX];
+    char bytes[200];
+    struct lb_request *request = NULL;
+    struct lb_response *response = NULL;
+    size_t total = 0;
+    secure_target(&order, target);
+    struct lb_request_options options = {
+        .method = "GET",
+        .endpoint = {is_https ? "https" : "http", "127.0.0.1", port},
+        .target = target,
+        .deadline_ns = LB_NEVER,
+    };
+    assert_int_equal(lb_request_new(world.transport, &options, &request), LB_OK);
+    enum lb_status status = lb_request_send(request, &response);
+    assert_int_equal(status, LB_OK);
+    while (status == LB_OK) {
+        size_t size = 0;
+        status = lb_body_read(lb_response_body(response), bytes, sizeof bytes, &size);
+        total += size;
+    }
+    assert_int_equal(status, LB_END);
+    assert_int_equal(total, order.size);
+    lb_request_free(&request);
+}
+
+/* key_of_scheme: http and https to one name and port, where one server speaks both. */
+static void key_of_scheme(void)
+{
+    struct authority authority;
+    struct lb_network *network = NULL;
+    authority_init(&authority);
+    struct secure_options options = {.host = "127.0.0.1",
+                                     .authority = &authority,
+                                     .identity = IDENTITY_LOOPBACK,
+                                     .version = TLS1_3_VERSION};
+    struct secure_server *server = secure_start(&options);
+    struct lb_tls_options tls = {.ca_file = authority.path};
+    assert_int_equal(lb_network_tls_new(&tls, &world.memory.memory, &network), LB_OK);
+    world.options.network = network;
+    world_remake();
+    for (uint32_t i = 0; i < 3; i++) {
+        secure_get(secure_port(server), false);
+        secure_get(secure_port(server), true);
+        assert_int_equal(secure_look(server).accepted, 2); /* one of each, used again */
+        assert_int_equal(world_stats().idle, 2);
+    }
+    assert_int_equal(secure_look(server).requests, 6);
+    lb_transport_free(&world.transport);
+    lb_network_tls_free(&network);
+    secure_stop(&server);
+    authority_deinit(&authority);
+}
+
+static void test_threads_origins_pool_key_is_scheme_and_host(void **state)
+{
+    (void)state;
+    key_of_host();
+    key_of_scheme();
 }
 
 /* -- the list is whole -- */

@@ -81,11 +81,13 @@ int main(void)
     struct lb_network *network = NULL;
     struct lb_transport *transport = NULL;
     struct lb_transport_options options;
+    struct lb_tls_options tls;
     pthread_t server;
     uint16_t port = 0;
     int listener = server_listen(&port);
+    memset(&tls, 0, sizeof tls);
     if (listener < 0 || pthread_create(&server, NULL, server_main, &listener) != 0 ||
-        lb_network_tcp_new(lb_memory_standard(), &network) != LB_OK) {
+        lb_network_tls_new(&tls, lb_memory_standard(), &network) != LB_OK) {
         return 3;
     }
     lb_transport_options_default(&options);
@@ -96,7 +98,7 @@ int main(void)
     }
     bool is_whole = get(transport, port);
     lb_transport_free(&transport);
-    lb_network_tcp_free(&network);
+    lb_network_tls_free(&network);
     (void)pthread_join(server, NULL);
     (void)close(listener);
     return is_whole ? 0 : 1;
