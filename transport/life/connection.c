@@ -157,7 +157,7 @@ void lbi_connection_end(struct lbi_connection *c, struct lbi_work *work)
 {
     LB_ASSERT(c->state == LBI_CONNECTION_BUSY);
     bool is_reusable = connection_is_reusable(c);
-    lbi_request_end(connection_detach(c));
+    lbi_request_end(connection_detach(c), c);
     c->is_reused = true;
     lbi_wake(c->transport, &c->read_wake, LB_SITE_WAKE_READ);
     if (is_reusable) {
@@ -185,7 +185,7 @@ void lbi_connection_close(struct lbi_connection *c, enum lb_status cause, bool m
     lbi_connection_set_state(c, LBI_CONNECTION_CLOSED);
     lbi_emit(t, LB_EVENT_CONNECTION_CLOSE, lbi_connection_name(c), cause);
     if (lost != NULL) {
-        lbi_request_lost(lost, cause, may_retry && c->is_reused);
+        lbi_request_lost(lost, c, cause, may_retry && c->is_reused);
     }
     c->pin_count++;
     c->next_shut = work->shuts;
@@ -200,6 +200,8 @@ void lbi_connection_finish(struct lbi_connection *c, struct lbi_work *work)
     struct lbi_work own = {NULL, NULL};
     lbi_lock(t, LB_SITE_READ_END);
     LB_ASSERT(c->state == LBI_CONNECTION_CLOSED);
+    LB_ASSERT(!c->is_finishing);
+    c->is_finishing = true;
     while (c->pin_count > 0 || c->is_reading) {
         (void)lbi_wait(t, &c->read_wake, LB_NEVER, LB_SITE_WAIT_WORKERS);
     }

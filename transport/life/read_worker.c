@@ -23,12 +23,14 @@ static uint64_t read_begin(struct lbi_connection *c)
 {
     struct lb_transport *t = c->transport;
     lbi_lock(t, LB_SITE_READ_EVENT);
+    c->has_read_worker = true;
     while (c->pin_count > 0) {
         (void)lbi_wait(t, &c->read_wake, LB_NEVER, LB_SITE_WAIT_WORKERS);
     }
     lbi_unlock(t);
     t->runtime->ops->worker_join(t->runtime, &c->dial_worker, LB_SITE_JOIN_DIAL);
     lbi_lock(t, LB_SITE_READ_EVENT);
+    c->is_dial_joined = true;
     uint64_t deadline_ns = c->state == LBI_CONNECTION_IDLE ? c->idle_deadline_ns : LB_NEVER;
     lbi_unlock(t);
     return deadline_ns;
@@ -113,6 +115,7 @@ static void read_deliver(struct lbi_connection *c, struct lbi_work *work)
     request->body_state = LB_BODY_OPEN;
     c->exchange = LBI_EXCHANGE_BODY;
     lbi_emit(t, LB_EVENT_EXCHANGE_HEAD, lbi_connection_name(c), request->response.head.code);
+    lbi_emit(t, LB_EVENT_BODY_STATE, lbi_connection_name(c), LB_BODY_OPEN);
     lbi_wake(t, &request->wake, LB_SITE_WAKE_CALLER);
     if (c->reader.framing == LBI_FRAMING_NONE) {
         lbi_connection_end(c, work);
