@@ -142,13 +142,12 @@ void get_print_end(struct get *get)
 
     live_erase(get);
     fprintf(get->rows,
-            "%" PRIu64 " requests: %" PRIu64 " answered, %" PRIu64 " failed, %" PRIu64
-            " bytes of bodies\n",
-            get->answered + get->failed, get->answered, get->failed, get->size);
+            "requests     %" PRIu64 " answered, %" PRIu64 " failed, %" PRIu64
+            " bytes of bodies, %" PRIu64 " retries\n",
+            get->answered, get->failed, get->size, totals.retries);
     fprintf(get->rows,
-            "%" PRIu64 " connections: %" PRIu64 " made, %" PRIu64 " closed; %" PRIu64 " of %" PRIu64
-            " exchanges on a reused one, %" PRIu64 " retries\n",
-            totals.dialed, totals.connected, totals.closed, totals.reused, totals.exchanges,
-            totals.retries);
+            "connections  %" PRIu64 " made, %" PRIu64 " closed, %" PRIu64 " of %" PRIu64
+            " exchanges on a reused one\n",
+            totals.connected, totals.closed, totals.reused, totals.exchanges);
     fflush(get->rows);
 }

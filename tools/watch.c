@@ -18,6 +18,7 @@
 struct watch_connection {
     char name[WATCH_NAME_MAX];
     uint32_t exchange_count;
+    bool is_connected;
     struct watch_connection *prev, *next;
 };
 
@@ -46,9 +47,20 @@ static void watch_close(struct watch *watch, const char *name)
     struct watch_connection *connection = watch_find(watch, name);
 
     LB_ASSERT(connection != NULL);
+    watch->totals.closed += connection->is_connected;
     DL_DELETE(watch->connections, connection);
     free(connection);
-    watch->totals.closed++;
+}
+
+/* watch_connect: a dial has succeeded, unless it was given up before. */
+static void watch_connect(struct watch *watch, const char *name)
+{
+    struct watch_connection *connection = watch_find(watch, name);
+
+    if (connection != NULL) {
+        connection->is_connected = true;
+        watch->totals.connected++;
+    }
 }
 
 static struct watched *watch_of(struct watch *watch, uint64_t id)
@@ -94,8 +106,8 @@ static void watch_emit(struct lb_trace *trace, enum lb_event event, const char *
     uv_mutex_lock(&watch->lock);
     if (event == LB_EVENT_DIAL_START) {
         watch_dial(watch, subject);
-    } else if (event == LB_EVENT_DIAL_END) {
-        watch->totals.connected += value == LB_OK;
+    } else if (event == LB_EVENT_DIAL_END && value == LB_OK) {
+        watch_connect(watch, subject);
     } else if (event == LB_EVENT_EXCHANGE_START) {
         watch_start(watch, subject, value);
     } else if (event == LB_EVENT_CONNECTION_CLOSE) {

@@ -26,7 +26,7 @@ struct watched {
 struct watch_totals {
     uint64_t dialed;    /* dials begun */
     uint64_t connected; /* connections made */
-    uint64_t closed;    /* connections closed, and dials that came to nothing */
+    uint64_t closed;    /* of those */
     uint64_t reused;    /* exchanges on a connection that had served one before */
     uint64_t exchanges;
     uint64_t retries;
