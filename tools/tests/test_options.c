@@ -114,7 +114,7 @@ static void test_options_texts_come_again_and_again(void **state)
     };
     const struct options options = {
         .command = "test", .arguments = "", .about = "Tests.", .rows = rows};
-    char words[][8] = {"test", "-t", "a", "--text=b", "-t", "a"};
+    char words[][16] = {"test", "-t", "a", "--text=b", "-t", "a"};
     char *argv[6];
     int count = 7;
 
