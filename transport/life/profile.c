@@ -1,8 +1,8 @@
 /*
  * The transport's account of itself: counts per host, and its workers by what they wait for.
  *
- * What a worker waits for is not recorded anywhere: it follows from the state of its connection. Which
- * workers there are is noted by themselves, under the lock: a worker counts from its first look at the
+ * What a worker waits for follows from the state of its connection; only where in a request its writer
+ * stands is recorded. Which workers there are is noted by themselves, under the lock: a worker counts from its first look at the
  * connection, a dial worker from the decision to dial until the read worker has joined it. While nobody
  * can run, each row is what the workers of the runtime stand at; in between, one that has been woken is
  * counted where it stood.
@@ -112,7 +112,7 @@ static enum lb_site profile_read_site(const struct lbi_connection *c)
 static enum lb_site profile_write_site(const struct lbi_connection *c)
 {
     bool is_writing = c->is_write_begun && !c->is_write_done;
-    return is_writing ? LB_SITE_SOCKET_WRITE : LB_SITE_WAIT_REQUEST;
+    return is_writing ? c->write_site : LB_SITE_WAIT_REQUEST;
 }
 
 /* profile_add_connection: the workers of one connection. */

@@ -314,6 +314,50 @@ static void read_to_the_end(struct lb_response *response)
     assert_int_equal(lb_body_state(lb_response_body(response)), LB_BODY_ENDED);
 }
 
+/* -- a request with a body -- */
+
+/* A source that blocks in each read until it is closed. */
+static struct lb_source source;
+
+static enum lb_status source_read(struct lb_source *self, void *bytes, size_t size,
+                                  size_t *ret_size)
+{
+    (void)self;
+    (void)bytes;
+    (void)size;
+    (void)ret_size;
+    gate_pass(LB_SITE_SOURCE_READ);
+    return LB_CLOSED;
+}
+
+static void source_close(struct lb_source *self)
+{
+    (void)self;
+    gate_open();
+}
+
+static const struct lb_source_ops source_ops = {.read = source_read, .close = source_close};
+
+/* upload_aside: a request with a body, which another caller sends. */
+static void upload_aside(bool is_expect)
+{
+    struct lb_request_options options = {
+        .method = "POST",
+        .endpoint = {.scheme = "http", .host = "a", .port = 80},
+        .target = "/",
+        .deadline_ns = LB_NEVER,
+        .source = &source,
+        .source_size = LB_SIZE_UNKNOWN,
+        .is_expect = is_expect,
+        .call_site = "aside.c:3",
+    };
+    source.ops = &source_ops;
+    world.held = LB_SITE_SOURCE_READ;
+    assert_int_equal(lb_request_new(world.transport, &options, &world.requests[world.sent_count]),
+                     LB_OK);
+    spawn("aside", script_send);
+}
+
 /* -- what is compared -- */
 
 static uint32_t rows_of(enum lb_role role, enum lb_site site)
@@ -601,6 +645,59 @@ static void test_profile_of_a_request_behind_the_limit(void **state)
     run(script_limited);
 }
 
+static void script_upload(void *argument)
+{
+    (void)argument;
+    upload_aside(false);
+    expect(LB_SITE_SOCKET_READ_FIRST, LB_SITE_SOURCE_READ);
+    expect_stats((struct lb_stats){.busy = 1});
+    lb_request_cancel(world.requests[0]);
+    expect_truth();
+    assert_int_equal(world.row_count, 0);
+    world.done_count++;
+}
+
+static void test_profile_of_a_source_that_blocks(void **state)
+{
+    (void)state;
+    world.answer = NULL;
+    run(script_upload);
+}
+
+static void script_early_answer(void *argument)
+{
+    (void)argument;
+    upload_aside(false);
+    expect(LB_SITE_WAIT_BODY_END, LB_SITE_SOURCE_READ);
+    assert_string_equal(world.rows[1].call_site, "aside.c:3");
+    expect_stats((struct lb_stats){.busy = 1, .open_bodies = 1});
+    world.done_count++;
+}
+
+static void test_profile_of_an_answer_before_the_source_ends(void **state)
+{
+    (void)state;
+    run(script_early_answer);
+}
+
+static void script_expect(void *argument)
+{
+    (void)argument;
+    upload_aside(true);
+    expect(LB_SITE_SOCKET_READ_FIRST, LB_SITE_WAIT_CONTINUE);
+    lb_request_cancel(world.requests[0]);
+    expect_truth();
+    assert_int_equal(world.row_count, 0);
+    world.done_count++;
+}
+
+static void test_profile_of_a_wait_for_100(void **state)
+{
+    (void)state;
+    world.answer = NULL;
+    run(script_expect);
+}
+
 /* -- the leak -- */
 
 static void script_six_drops(void *argument)
@@ -647,6 +744,9 @@ int main(void)
         TEST(test_profile_of_a_connection_that_waits_for_its_reader),
         TEST(test_profile_of_an_idle_connection),
         TEST(test_profile_of_a_request_behind_the_limit),
+        TEST(test_profile_of_a_source_that_blocks),
+        TEST(test_profile_of_an_answer_before_the_source_ends),
+        TEST(test_profile_of_a_wait_for_100),
         TEST(test_profile_of_six_drops_prints_six),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -252,6 +252,25 @@ static void test_trace_of_an_empty_body(void **state)
                  "connection.idle a.1 0\n");
 }
 
+static void test_trace_of_an_interim_response(void **state)
+{
+    (void)state;
+    world.answers[0] = "HTTP/1.1 103 Early Hints\r\n\r\n" EMPTY;
+    run(script_bodiless);
+    expect_lines("request.wait - 1\n"
+                 "dial.start a.1 1\n"
+                 "dial.end a.1 ok\n"
+                 "exchange.start a.1 1\n"
+                 "exchange.written a.1 ok\n"
+                 "exchange.interim a.1 103\n"
+                 "exchange.head a.1 204\n"
+                 "body.state a.1 open\n"
+                 "exchange.end a.1 1\n"
+                 "body.state a.1 ended\n"
+                 "request.end end 1\n"
+                 "connection.idle a.1 0\n");
+}
+
 static void script_early_ends(void *argument)
 {
     (void)argument;
@@ -403,6 +422,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(test_trace_of_two_requests_on_one_connection),
         TEST(test_trace_of_an_empty_body),
+        TEST(test_trace_of_an_interim_response),
         TEST(test_trace_of_a_body_closed_early),
         TEST(test_trace_of_requests_that_reach_nobody),
         TEST(test_trace_of_a_retry),

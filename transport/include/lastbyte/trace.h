@@ -34,6 +34,8 @@ extern "C" {
     EVENT(EXCHANGE_START, "exchange.start")                                                        \
     /* the write has ended; value: enum lb_status */                                               \
     EVENT(EXCHANGE_WRITTEN, "exchange.written")                                                    \
+    /* an interim response; value: its status code */                                              \
+    EVENT(EXCHANGE_INTERIM, "exchange.interim")                                                    \
     /* the final head; value: status code of the response */                                       \
     EVENT(EXCHANGE_HEAD, "exchange.head")                                                          \
     /* over for the connection; value: request id */                                               \
