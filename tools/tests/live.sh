@@ -33,7 +33,7 @@ pattern() {
 }
 
 prefix=$scratch/nginx
-mkdir -p "$prefix/www/ssi" "$prefix/www/unframed" "$prefix/tmp"
+mkdir -p "$prefix/www/ssi" "$prefix/www/unframed" "$prefix/tmp" "$prefix/uploads"
 set +o pipefail # `yes` ends by a signal
 pattern 1024 >"$prefix/www/small"
 pattern 10485760 >"$prefix/www/large"
@@ -64,6 +64,7 @@ http {
     scgi_temp_path tmp/scgi;
     default_type text/plain;
     keepalive_requests 100000;
+    client_max_body_size 64m;
     keepalive_timeout 300s;
     reset_timedout_connection off;
     limit_req_zone \$server_addr zone=slowly:32k rate=1r/m;
@@ -72,11 +73,18 @@ http {
         listen 127.0.0.1:$port;
         root www;
         location = /none { return 204; }
+        location = /mine { return 200 "\$http_x_mine \$http_accept"; }
         location = /moved { return 302 /small; }
         location /ssi/ { ssi on; }
         location /unframed/ { ssi on; chunked_transfer_encoding off; }
         location /few/ { alias www/; keepalive_requests 3; }
         location /slow/ { alias www/; limit_rate 100k; }
+        location /upload/ { alias uploads/; dav_methods PUT; }
+        location /strict/ { alias www/; client_max_body_size 1k; }
+        location = /echo {
+            proxy_pass http://127.0.0.1:$upstream/echo;
+            proxy_set_header X-Echo \$request_body;
+        }
         location = /delayed { limit_req zone=slowly burst=5; alias www/small; }
         location /proxy/ { proxy_pass http://127.0.0.1:$upstream/; proxy_http_version 1.1; }
     }
@@ -85,6 +93,7 @@ http {
         access_log off;
         root www;
         location /ssi/ { ssi on; }
+        location = /echo { return 200 \$http_x_echo; }
     }
 }
 EOF
@@ -129,7 +138,11 @@ until start_server; do
 done
 
 # The library.
-"$client" talk "$port" "$scratch/account" || fail "the conversations did not go as expected"
+"$client" talk "$port" "$scratch/account" || {
+    tail -n 20 "$prefix/error.log" >&2
+    fail "the conversations did not go as expected"
+    finish
+}
 
 # The command. Its requests are not in the account: they come after it.
 url=http://127.0.0.1:$port
@@ -151,6 +164,23 @@ expect 0 "$lastbyte" get --head "$url/large"
 says '1    200            0 ended'
 expect 0 "$lastbyte" get --output "$scratch/body" "$url/large" "$url/small"
 cat "$prefix/www/large" "$prefix/www/small" | cmp -s - "$scratch/body" || fail "--output wrote other bytes"
+printf ping >"$scratch/ping"
+for how in '' --chunked --expect '--chunked --expect'; do
+    # shellcheck disable=SC2086
+    expect 0 "$lastbyte" get --repeat 2 --post "$scratch/ping" $how --output "$scratch/body" "$url/echo"
+    says 'reused 1'
+    [ "$(cat "$scratch/body")" = pingping ] || fail "--post $how: $(cat "$scratch/body")"
+done
+printf pong | expect 0 "$lastbyte" get --post - --output "$scratch/body" "$url/echo"
+[ "$(cat "$scratch/body")" = pong ] || fail "--post -: $(cat "$scratch/body")"
+expect 0 "$lastbyte" get --header 'X-Mine:  a b ' --header 'Accept: */*' --output "$scratch/body" "$url/mine"
+[ "$(cat "$scratch/body")" = 'a b */*' ] || fail "--header: $(cat "$scratch/body")"
+expect 0 "$lastbyte" get --http1.0 --repeat 2 "$url/ssi/page.shtml"
+says '2 made, 2 closed'
+expect 0 "$lastbyte" get --no-keepalive --repeat 2 "$url/small"
+says '2 made, 2 closed'
+expect 0 "$lastbyte" get --max-idle-per-host 0 --repeat 2 "$url/small"
+says '2 made, 2 closed'
 expect 0 "$lastbyte" get --parallel 4 --repeat 40 "$url/small"
 says '40 answered, 0 failed, 40960 bytes'
 

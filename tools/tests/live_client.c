@@ -28,7 +28,9 @@
 #include <unistd.h>
 
 #define LIVE_SMALL 1024
+#define LIVE_ECHO 200
 #define LIVE_LARGE 10485760
+#define LIVE_UPLOAD 2097152
 #define LIVE_THREADS 8
 #define LIVE_ROUNDS 24 /* requests of each thread */
 #define LIVE_SECOND_NS UINT64_C(1000000000)
@@ -43,6 +45,8 @@
         fprintf(stderr, "\n");                                                                     \
         exit(1);                                                                                   \
     } while (0)
+
+static const char live_letters[] = "abcdefghijklmnopqrstuvw"; /* the pattern of all bodies */
 
 /* -- the server's pages -- */
 
@@ -68,6 +72,8 @@ static const struct page page_until_close = {
     "/unframed/page.shtml", 200, LIVE_SMALL, false, true, true};
 static const struct page page_few = {"/few/small", 200, LIVE_SMALL, false, false, true};
 static const struct page page_slow = {"/slow/large", 200, LIVE_LARGE, false, false, true};
+static const struct page page_echo = {"/echo", 200, LIVE_ECHO, false, false, true};
+static const struct page page_strict = {"/strict/small", 413, UINT64_MAX, false, true, false};
 static const struct page page_delayed = {"/delayed", 200, LIVE_SMALL, false, false, true};
 
 /* What the caller does with a body. */
@@ -127,12 +133,59 @@ static void live_end(struct live *live, const char *what, uint64_t connected)
            what, totals.connected, totals.exchanges, totals.reused);
 }
 
+/* The body of a request: `size` bytes of the pattern. */
+struct pattern_source {
+    struct lb_source base;
+    uint64_t size;
+    uint64_t at;
+    uint32_t close_count; /* looked at when its request has been released */
+};
+
+static struct pattern_source *source_of(struct lb_source *base)
+{
+    return (struct pattern_source *)(void *)base;
+}
+
+static enum lb_status source_read(struct lb_source *base, void *bytes, size_t size,
+                                  size_t *ret_size)
+{
+    struct pattern_source *source = source_of(base);
+    uint64_t left = source->size - source->at;
+    size_t count = left < size ? (size_t)left : size;
+
+    LB_ASSERT(source->close_count == 0);
+    for (size_t i = 0; i < count; i++) {
+        ((char *)bytes)[i] = live_letters[(source->at + i) % 23];
+    }
+    source->at += count;
+    *ret_size = count;
+    return source->at == source->size ? LB_END : LB_OK;
+}
+
+static void source_close(struct lb_source *base)
+{
+    source_of(base)->close_count++;
+}
+
+static enum lb_status source_rewind(struct lb_source *base)
+{
+    source_of(base)->at = 0;
+    return LB_OK;
+}
+
+static const struct lb_source_ops source_ops = {source_read, source_close, source_rewind};
+
 /* A request while it is made and used. */
 struct talk {
     struct live *live;
     const struct page *page;
     const char *method;
     enum way way;
+    uint64_t upload_size; /* of its body; 0: it has none */
+    bool is_chunked;      /* its body's size is not said */
+    bool is_expect;
+    bool is_http10;
+    struct pattern_source source;
     uint32_t number;
     struct lb_request *request;
     struct lb_response *response;
@@ -148,7 +201,9 @@ static void live_note(const struct talk *talk, const char *outcome)
     struct watched watched = watch_look(&live->watch, &talk->watched);
     bool is_whole = strcmp(outcome, "ended") == 0;
     bool is_cut = !is_whole && talk->page->size == LIVE_LARGE;
-    const char *bytes = is_whole && !talk->page->is_chunked ? "exactly" : "atleast";
+    /* nginx counts chunks' framing and "100 Continue" as bytes of the body */
+    bool is_framed = talk->page->is_chunked || talk->is_expect;
+    const char *bytes = is_whole && !is_framed ? "exactly" : "atleast";
 
     uv_mutex_lock(&live->lock);
     fprintf(live->account, "%" PRIu32 " %s %u %" PRIu64 " %s %s %s %s %" PRIu32 "\n", talk->number,
@@ -176,8 +231,15 @@ static void talk_make(struct talk *talk, uint64_t duration_ns)
         .endpoint = {.scheme = "http", .host = "127.0.0.1", .port = live->port},
         .target = target,
         .deadline_ns = runtime->ops->now(runtime) + duration_ns,
+        .is_expect = talk->is_expect,
+        .is_http10 = talk->is_http10,
         .call_site = talk->page->path,
     };
+    if (talk->upload_size > 0) {
+        talk->source = (struct pattern_source){.base.ops = &source_ops, .size = talk->upload_size};
+        options.source = &talk->source.base;
+        options.source_size = talk->is_chunked ? LB_SIZE_UNKNOWN : talk->upload_size;
+    }
     if (watch_request_new(&live->watch, live->transport, &options, &talk->watched,
                           &talk->request) != LB_OK) {
         COMPLAIN("request %" PRIu32 " could not be made", talk->number);
@@ -187,7 +249,6 @@ static void talk_make(struct talk *talk, uint64_t duration_ns)
 /* talk_read: reads `most` bytes or to the end, and looks at each. */
 static enum lb_status talk_read(struct talk *talk, uint64_t most)
 {
-    static const char letters[] = "abcdefghijklmnopqrstuvw";
     char bytes[16384];
     enum lb_status status = LB_OK;
 
@@ -198,7 +259,7 @@ static enum lb_status talk_read(struct talk *talk, uint64_t most)
         status = lb_body_read(lb_response_body(talk->response), bytes,
                               left < sizeof(bytes) ? (size_t)left : sizeof(bytes), &size);
         for (size_t i = 0; i < size && talk->page->is_patterned; i++) {
-            if (bytes[i] != letters[(talk->size + i) % 23]) {
+            if (bytes[i] != live_letters[(talk->size + i) % 23]) {
                 COMPLAIN("%s: byte %" PRIu64 " is not the server's", talk->page->path,
                          talk->size + i);
             }
@@ -270,12 +331,12 @@ static const char *talk_body(struct talk *talk)
     return "";
 }
 
-/* talk_once: one request; its ordinal on its connection. */
-static uint32_t talk_once(struct live *live, const char *method, const struct page *page,
-                          enum way way)
+/* talk_whole: the whole of a request; its ordinal on its connection. */
+static uint32_t talk_whole(struct talk talk)
 {
-    struct talk talk = {.live = live, .page = page, .method = method, .way = way};
-    bool is_late = way == WAY_LATE;
+    struct live *live = talk.live;
+    const struct page *page = talk.page;
+    bool is_late = talk.way == WAY_LATE;
 
     talk_make(&talk, is_late ? LIVE_SECOND_NS / 4 : LIVE_PATIENCE_S * LIVE_SECOND_NS);
     talk_expect(&talk, lb_request_send(talk.request, &talk.response), LB_OK);
@@ -286,7 +347,18 @@ static uint32_t talk_once(struct live *live, const char *method, const struct pa
     uint32_t ordinal = talk.watched.ordinal;
     watch_forget(&live->watch, &talk.watched);
     lb_request_free(&talk.request);
+    if (talk.upload_size > 0 && talk.source.close_count != 1) {
+        COMPLAIN("%s: the source was closed %" PRIu32 " times", page->path,
+                 talk.source.close_count);
+    }
     return ordinal;
+}
+
+/* talk_once: a request without a body; its ordinal on its connection. */
+static uint32_t talk_once(struct live *live, const char *method, const struct page *page,
+                          enum way way)
+{
+    return talk_whole((struct talk){.live = live, .page = page, .method = method, .way = way});
 }
 
 /* expect_ordinal: a request that stands on its connection as the how many-th it should. */
@@ -335,6 +407,81 @@ static void talk_framings(struct live *live, const struct lb_transport_options *
     expect_ordinal(live, "GET", &page_until_close, WAY_ALL, 1);
     expect_ordinal(live, "GET", &page_small, WAY_ALL, 1);
     live_end(live, "framings", 3);
+}
+
+/* talk_upload: sends a body in one of its forms, and reads it back from where the server has put it. */
+static void talk_upload(struct live *live, uint64_t size, bool is_chunked, bool is_expect,
+                        uint32_t *ordinal)
+{
+    const struct page stored = {"/upload/body", 201, 0, false, false, false};
+    const struct page again = {"/upload/body", 204, 0, false, false, false};
+    const struct page back = {"/upload/body", 200, size, false, false, true};
+    struct talk talk = {.live = live,
+                        .page = *ordinal == 0 ? &stored : &again,
+                        .method = "PUT",
+                        .way = WAY_ALL,
+                        .upload_size = size,
+                        .is_chunked = is_chunked,
+                        .is_expect = is_expect};
+
+    if (talk_whole(talk) != ++*ordinal) {
+        COMPLAIN("an upload of %" PRIu64 " bytes was on another connection", size);
+    }
+    expect_ordinal(live, "GET", &back, WAY_ALL, ++*ordinal);
+}
+
+static void talk_uploads(struct live *live, const struct lb_transport_options *options)
+{
+    uint32_t ordinal = 0;
+
+    live_begin(live, options);
+    talk_upload(live, LIVE_SMALL, false, false, &ordinal);
+    talk_upload(live, LIVE_UPLOAD, false, false, &ordinal);
+    talk_upload(live, LIVE_UPLOAD, true, false, &ordinal);
+    talk_upload(live, LIVE_SMALL, true, true, &ordinal);
+    talk_upload(live, LIVE_UPLOAD, false, true, &ordinal);
+    talk_upload(live, 1, true, false, &ordinal);
+    (void)talk_whole((struct talk){
+        .live = live, .page = &page_echo, .method = "POST", .upload_size = LIVE_ECHO});
+    (void)talk_whole((struct talk){.live = live,
+                                   .page = &page_echo,
+                                   .method = "POST",
+                                   .upload_size = LIVE_ECHO,
+                                   .is_chunked = true});
+    live_end(live, "uploads", 1);
+}
+
+/* The server answers before it has read the body; whether the connection is used again depends on who is
+ * faster. */
+static void talk_early_answers(struct live *live, const struct lb_transport_options *options)
+{
+    live_begin(live, options);
+    for (uint64_t size = 1; size <= LIVE_LARGE; size *= 8) {
+        (void)talk_whole((struct talk){
+            .live = live, .page = &page_missing, .method = "POST", .upload_size = size});
+        (void)talk_once(live, "GET", &page_small, WAY_ALL);
+    }
+    /* one that it refuses, and says that it closes */
+    uint32_t ordinal = talk_whole((struct talk){
+        .live = live, .page = &page_strict, .method = "POST", .upload_size = LIVE_LARGE});
+    expect_ordinal(live, "GET", &page_small, WAY_ALL, 1);
+    LB_ASSERT(ordinal > 0);
+    live_end(live, "early answers", 0);
+}
+
+static void talk_http10(struct live *live, const struct lb_transport_options *options)
+{
+    live_begin(live, options);
+    for (int i = 0; i < 3; i++) {
+        const struct page *page = i == 0 ? &page_small : i == 1 ? &page_ssi : &page_none;
+        uint32_t ordinal = talk_whole(
+            (struct talk){.live = live, .page = page, .method = "GET", .is_http10 = true});
+
+        if (ordinal != 1) {
+            COMPLAIN("a connection of HTTP/1.0 was used again");
+        }
+    }
+    live_end(live, "HTTP/1.0", 3);
 }
 
 static void talk_few(struct live *live, const struct lb_transport_options *options)
@@ -490,6 +637,9 @@ static int talk(const char *port, const char *path)
     talk_keep_alive(&live, &options);
     talk_bodiless(&live, &options);
     talk_framings(&live, &options);
+    talk_uploads(&live, &options);
+    talk_early_answers(&live, &options);
+    talk_http10(&live, &options);
     talk_few(&live, &options);
     talk_early_ends(&live, &options);
     talk_drops(&live, &options);
