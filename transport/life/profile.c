@@ -103,9 +103,12 @@ static enum lb_site profile_read_site(const struct lbi_connection *c)
         }
         return c->is_answered ? LB_SITE_SOCKET_READ_HEAD : LB_SITE_SOCKET_READ_FIRST;
     case LBI_EXCHANGE_BODY:
+        return LB_SITE_WAIT_BODY_END;
+    case LBI_EXCHANGE_DRAIN:
         break;
     }
-    return LB_SITE_WAIT_BODY_END;
+    bool is_behind = c->is_write_awaited && !c->is_write_done;
+    return is_behind ? LB_SITE_WAIT_WRITTEN : LB_SITE_SOCKET_READ_DRAIN;
 }
 
 /* profile_write_site: what a write worker waits for. */

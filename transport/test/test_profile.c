@@ -177,7 +177,7 @@ static void on_accept(void *context, struct lb_net_conn *conn)
     assert_int_equal(lb_sim_spawn(world.sim, &options, &index), LB_OK);
 }
 
-static void transport_make(uint32_t per_host_max)
+static void transport_make(uint32_t per_host_max, uint64_t drain_size_max)
 {
     struct lb_transport_options options;
     lb_transport_options_default(&options);
@@ -186,6 +186,7 @@ static void transport_make(uint32_t per_host_max)
     options.network = &world.gate;
     options.connections_per_host_max = per_host_max;
     options.written_duration_ns = LB_NEVER;
+    options.drain_size_max = drain_size_max;
     assert_int_equal(lb_transport_new(&options, &world.transport), LB_OK);
 }
 
@@ -203,7 +204,7 @@ static int setup(void **state)
     lb_sim_reset(world.sim, &sim_options);
     lb_net_reset(world.net, &net_options);
     assert_int_equal(lb_net_host_add(world.net, "a"), LB_OK);
-    transport_make(0);
+    transport_make(0, 0);
     return 0;
 }
 
@@ -641,7 +642,7 @@ static void test_profile_of_a_request_behind_the_limit(void **state)
 {
     (void)state;
     run(script_free);
-    transport_make(1);
+    transport_make(1, 0);
     run(script_limited);
 }
 
@@ -698,6 +699,27 @@ static void test_profile_of_a_wait_for_100(void **state)
     run(script_expect);
 }
 
+static void script_drain(void *argument)
+{
+    (void)argument;
+    make("drain.c:1");
+    struct lb_response *response = send_now();
+    lb_body_close(lb_response_body(response));
+    expect(LB_SITE_SOCKET_READ_DRAIN, LB_SITE_WAIT_REQUEST);
+    assert_null(world.rows[0].call_site);
+    expect_stats((struct lb_stats){.busy = 1});
+    world.done_count++;
+}
+
+static void test_profile_of_a_drain(void **state)
+{
+    (void)state;
+    world.answer = PARTIAL;
+    run(script_free);
+    transport_make(0, LB_DRAIN_SIZE);
+    run(script_drain);
+}
+
 /* -- the leak -- */
 
 static void script_six_drops(void *argument)
@@ -747,6 +769,7 @@ int main(void)
         TEST(test_profile_of_a_source_that_blocks),
         TEST(test_profile_of_an_answer_before_the_source_ends),
         TEST(test_profile_of_a_wait_for_100),
+        TEST(test_profile_of_a_drain),
         TEST(test_profile_of_six_drops_prints_six),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

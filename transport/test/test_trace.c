@@ -88,6 +88,19 @@ static void on_accept(void *context, struct lb_net_conn *conn)
     assert_int_equal(lb_sim_spawn(world.sim, &options, &index), LB_OK);
 }
 
+static void transport_make(uint64_t drain_size_max)
+{
+    struct lb_transport_options options;
+    lb_transport_options_default(&options);
+    options.is_checked = true;
+    options.runtime = lb_sim_runtime(world.sim);
+    options.network = lb_net_network(world.net);
+    options.trace = &world.trace;
+    options.connections_per_host_max = 1;
+    options.drain_size_max = drain_size_max;
+    assert_int_equal(lb_transport_new(&options, &world.transport), LB_OK);
+}
+
 static int setup(void **state)
 {
     static const struct lb_sim_options sim_options = {.step_count_max = 100000,
@@ -95,7 +108,6 @@ static int setup(void **state)
     static const struct lb_net_options net_options = {.on_accept = on_accept};
     struct world fresh = {
         .trace.emit = emit, .answers = {HELLO, HELLO, HELLO, HELLO}, .duration_ns = 1000};
-    struct lb_transport_options options;
     (void)state;
     world = fresh;
     assert_int_equal(lb_sim_new(&world.sim), LB_OK);
@@ -103,13 +115,7 @@ static int setup(void **state)
     lb_sim_reset(world.sim, &sim_options);
     lb_net_reset(world.net, &net_options);
     assert_int_equal(lb_net_host_add(world.net, "a"), LB_OK);
-    lb_transport_options_default(&options);
-    options.is_checked = true;
-    options.runtime = lb_sim_runtime(world.sim);
-    options.network = lb_net_network(world.net);
-    options.trace = &world.trace;
-    options.connections_per_host_max = 1;
-    assert_int_equal(lb_transport_new(&options, &world.transport), LB_OK);
+    transport_make(0);
     return 0;
 }
 
@@ -298,6 +304,26 @@ static void test_trace_of_a_body_closed_early(void **state)
                  "request.end closed 1\n");
 }
 
+static void test_trace_of_a_drain(void **state)
+{
+    (void)state;
+    run(script_free);
+    transport_make(LB_DRAIN_SIZE);
+    run(script_early_ends);
+    expect_lines("request.wait - 1\n"
+                 "dial.start a.1 1\n"
+                 "dial.end a.1 ok\n"
+                 "exchange.start a.1 1\n"
+                 "exchange.written a.1 ok\n"
+                 "exchange.head a.1 200\n"
+                 "body.state a.1 open\n"
+                 "exchange.end a.1 1\n"
+                 "connection.drain a.1 0\n"
+                 "body.state a.1 closed\n"
+                 "request.end closed 1\n"
+                 "connection.idle a.1 0\n");
+}
+
 static void script_refused(void *argument)
 {
     (void)argument;
@@ -424,6 +450,7 @@ int main(void)
         TEST(test_trace_of_an_empty_body),
         TEST(test_trace_of_an_interim_response),
         TEST(test_trace_of_a_body_closed_early),
+        TEST(test_trace_of_a_drain),
         TEST(test_trace_of_requests_that_reach_nobody),
         TEST(test_trace_of_a_retry),
         TEST(test_trace_of_deadlines),

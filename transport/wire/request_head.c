@@ -188,7 +188,7 @@ static void build_framing(struct builder *b, const struct lb_request_options *op
     builder_add(b, options->is_expect ? "Expect: 100-continue\r\n" : "");
 }
 
-static void build(struct builder *b, const struct lb_request_options *options)
+static void build(struct builder *b, const struct lb_request_options *options, bool is_coding_asked)
 {
     builder_add(b, options->method);
     builder_add(b, " ");
@@ -206,11 +206,14 @@ static void build(struct builder *b, const struct lb_request_options *options)
     for (size_t i = 0; i < options->field_count; i++) {
         builder_add_field(b, options->fields[i].name, options->fields[i].value);
     }
+    if (is_coding_asked) {
+        builder_add_field(b, "Accept-Encoding", "gzip, deflate"); /* what wire/coding.c undoes */
+    }
     builder_add(b, "\r\n");
 }
 
 enum lb_status lbi_request_head_new(struct lb_memory *memory,
-                                    const struct lb_request_options *options,
+                                    const struct lb_request_options *options, bool is_coding_asked,
                                     struct lbi_request_head **ret_head)
 {
     LB_ASSERT(memory != NULL);
@@ -220,7 +223,7 @@ enum lb_status lbi_request_head_new(struct lb_memory *memory,
         return status;
     }
     struct builder b = {NULL, 0};
-    build(&b, options);
+    build(&b, options, is_coding_asked);
     struct lbi_request_head *head = memory->alloc(memory, sizeof *head + b.size);
     if (head == NULL) {
         return LB_MEMORY;
@@ -228,7 +231,7 @@ enum lb_status lbi_request_head_new(struct lb_memory *memory,
     head->memory = memory;
     head->size = (uint32_t)b.size;
     b = (struct builder){head->bytes, 0};
-    build(&b, options);
+    build(&b, options, is_coding_asked);
     LB_ASSERT(b.size == head->size);
     *ret_head = head;
     return LB_OK;
@@ -252,6 +255,13 @@ bool lbi_request_has_field(const struct lb_request_options *options, const char 
         }
     }
     return false;
+}
+
+bool lbi_request_may_ask(const struct lb_request_options *options)
+{
+    return strcmp(options->method, "HEAD") != 0 &&
+           !lbi_request_has_field(options, "Accept-Encoding") &&
+           !lbi_request_has_field(options, "Range");
 }
 
 bool lbi_request_may_repeat(const struct lb_request_options *options)

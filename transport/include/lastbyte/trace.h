@@ -44,6 +44,8 @@ extern "C" {
     EVENT(CONNECTION_IDLE, "connection.idle")                                                      \
     /* it leaves the pool for a request; value: request id */                                      \
     EVENT(CONNECTION_TAKE, "connection.take")                                                      \
+    /* the rest of a body closed early is read first; value 0 */                                   \
+    EVENT(CONNECTION_DRAIN, "connection.drain")                                                    \
     /* it is closed; value: enum lb_status, the cause */                                           \
     EVENT(CONNECTION_CLOSE, "connection.close")                                                    \
     /* of the exchange; value: enum lb_body_state */                                               \
