@@ -13,7 +13,6 @@
 #include "files.h"
 #include "profile.h"
 
-#include "lastbyte/tcp.h"
 #include "lastbyte/threads.h"
 
 #include <errno.h>
@@ -183,6 +182,37 @@ static void plan_deinit(struct get_plan *plan)
 
 /* -- a run -- */
 
+/* on_tls_failed: why TLS did not come about, or broke; the request's row says only that it did. */
+static void on_tls_failed(struct lb_tls_watch *watch, const struct lb_endpoint *endpoint,
+                          const char *name, enum lb_status status, const char *reason)
+{
+    (void)watch;
+    (void)name;
+    (void)status;
+    fprintf(stderr, "lastbyte get: TLS with %s: %s\n", endpoint->host, reason);
+}
+
+/* get_open_network: TCP and TLS. */
+static enum exit_code get_open_network(struct get *get)
+{
+    const struct get_plan *plan = &get->plan;
+
+    get->tls_watch.failed = on_tls_failed;
+    struct lb_tls_options options = {.ca_file = plan->ca_path,
+                                     .watch = &get->tls_watch,
+                                     .is_dangerously_unverified = plan->is_insecure};
+    switch (lb_network_tls_new(&options, lb_memory_standard(), &get->network)) {
+    case LB_OK:
+        return EXIT_AS_EXPECTED;
+    case LB_REFUSED:
+        fprintf(stderr, "lastbyte get: '%s' holds no certificates in PEM that can be read\n",
+                plan->ca_path != NULL ? plan->ca_path : "the system's store");
+        return EXIT_USAGE;
+    default:
+        return EXIT_RIG;
+    }
+}
+
 static enum exit_code get_open(struct get *get)
 {
     const struct get_plan *plan = &get->plan;
@@ -200,8 +230,9 @@ static enum exit_code get_open(struct get *get)
         }
     }
     get->is_live = isatty(STDERR_FILENO) == 1 && isatty(STDOUT_FILENO) == 1 && get->rows == stdout;
-    if (lb_network_tcp_new(lb_memory_standard(), &get->network) != LB_OK) {
-        return EXIT_RIG;
+    enum exit_code code = get_open_network(get);
+    if (code != EXIT_AS_EXPECTED) {
+        return code;
     }
     lb_transport_options_default(&options);
     options.runtime = lb_runtime_threads();
@@ -221,7 +252,7 @@ static enum exit_code get_close(struct get *get)
 
     lb_transport_free(&get->transport);
     get_source_free_all(get);
-    lb_network_tcp_free(&get->network);
+    lb_network_tls_free(&get->network);
     if (get->bodies != NULL && get->bodies != stdout && fclose(get->bodies) != 0) {
         fprintf(stderr, "lastbyte get: cannot write '%s': %s\n", get->plan.output, strerror(errno));
         code = EXIT_RIG;

@@ -6,6 +6,7 @@
 
 #include "command.h"
 #include "lastbyte/client.h"
+#include "lastbyte/tls.h"
 #include "options.h"
 #include "url.h"
 #include "watch.h"
@@ -57,6 +58,7 @@ struct get_caller {
 /* A run. What is below `lock` is guarded by it. */
 struct get {
     struct get_plan plan;
+    struct lb_tls_watch tls_watch;
     struct lb_network *network;
     struct lb_transport *transport;
     struct watch watch;

@@ -31,12 +31,14 @@ static struct get_counts counts_now(struct get *get)
     return counts;
 }
 
-/* counts_are_settled: each connection has its two workers, each dial its one, and there are no others. */
+/* counts_are_settled: each connection has its two workers, each dial its one, and there are no others;
+ * and each busy connection has a body that is open, so that none is being drained. */
 static bool counts_are_settled(const struct get_counts *counts)
 {
     const struct lb_stats *stats = &counts->stats;
 
-    return counts->workers == 2 * (stats->idle + stats->busy) + stats->dialing;
+    return counts->workers == 2 * (stats->idle + stats->busy) + stats->dialing &&
+           stats->busy == stats->open_bodies;
 }
 
 static struct get_counts counts_settled(struct get *get)

@@ -9,10 +9,12 @@ set -euo pipefail
 client=$3
 
 PATH=$PATH:/usr/sbin:/sbin
-command -v nginx >/dev/null || {
-    echo "no nginx here (on Debian: apt install nginx-light)" >&2
-    exit 77
-}
+for program in nginx openssl; do
+    command -v "$program" >/dev/null || {
+        echo "no $program here (on Debian: apt install nginx-light openssl)" >&2
+        exit 77
+    }
+done
 
 # The server ends with the test, however that ends.
 server=
@@ -42,6 +44,22 @@ set -o pipefail
 printf '<!--# include virtual="/small?inner" -->' >"$prefix/www/ssi/page.shtml"
 cp "$prefix/www/ssi/page.shtml" "$prefix/www/unframed/page.shtml"
 
+# An authority, and a certificate that it has given to this address.
+make_certificates() {
+    local curve=(-newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes)
+    openssl req -x509 "${curve[@]}" -days 2 -subj '/CN=lastbyte test authority' \
+        -keyout "$prefix/ca.key" -out "$prefix/ca.pem"
+    openssl req "${curve[@]}" -subj '/CN=lastbyte test server' \
+        -keyout "$prefix/server.key" -out "$prefix/server.csr"
+    printf 'subjectAltName = IP:127.0.0.1\n' >"$prefix/extensions"
+    openssl x509 -req -days 2 -in "$prefix/server.csr" -CA "$prefix/ca.pem" -CAkey "$prefix/ca.key" \
+        -CAcreateserial -extfile "$prefix/extensions" -out "$prefix/server.pem"
+}
+make_certificates >"$scratch/openssl" 2>&1 || {
+    cat "$scratch/openssl" >&2
+    exit 3
+}
+
 write_config() {
     local user=''
     [ "$(id -u)" -ne 0 ] || user='user root;' # else its worker could not read this folder
@@ -67,10 +85,13 @@ http {
     client_max_body_size 64m;
     keepalive_timeout 300s;
     reset_timedout_connection off;
-    limit_req_zone \$server_addr zone=slowly:32k rate=1r/m;
+    limit_req_zone \$server_port zone=slowly:32k rate=1r/m;
     ssi_types text/plain;
     server {
         listen 127.0.0.1:$port;
+        listen 127.0.0.1:$tls_port ssl;
+        ssl_certificate server.pem;
+        ssl_certificate_key server.key;
         root www;
         location = /none { return 204; }
         location = /mine { return 200 "\$http_x_mine \$http_accept"; }
@@ -78,6 +99,7 @@ http {
         location /ssi/ { ssi on; }
         location /unframed/ { ssi on; chunked_transfer_encoding off; }
         location /few/ { alias www/; keepalive_requests 3; }
+        location /gzip/ { alias www/; gzip on; gzip_types text/plain; }
         location /slow/ { alias www/; limit_rate 100k; }
         location /upload/ { alias uploads/; dav_methods PUT; }
         location /strict/ { alias www/; client_max_body_size 1k; }
@@ -107,9 +129,10 @@ is_up() {
 # start_server: starts nginx at two free ports; false if it ended at once, the ports having been taken.
 start_server() {
     local ports option=()
-    mapfile -t ports < <("$client" ports 2)
+    mapfile -t ports < <("$client" ports 3)
     port=${ports[0]}
-    upstream=${ports[1]}
+    tls_port=${ports[1]}
+    upstream=${ports[2]}
     write_config
     # Older ones have no option for the log of what precedes the configuration.
     if nginx -h 2>&1 | grep -q -- '-e filename'; then
@@ -117,7 +140,7 @@ start_server() {
     fi
     nginx -p "$prefix" "${option[@]}" -c nginx.conf >"$prefix/out" 2>&1 &
     server=$!
-    until is_up "$port" && is_up "$upstream"; do
+    until is_up "$port" && is_up "$tls_port" && is_up "$upstream"; do
         if ! kill -0 "$server" 2>/dev/null; then
             wait "$server" || true
             server=
@@ -138,7 +161,7 @@ until start_server; do
 done
 
 # The library.
-"$client" talk "$port" "$scratch/account" || {
+"$client" talk "$port" "$tls_port" "$prefix/ca.pem" "$scratch/account" || {
     tail -n 20 "$prefix/error.log" >&2
     fail "the conversations did not go as expected"
     finish
@@ -181,6 +204,20 @@ expect 0 "$lastbyte" get --no-keepalive --repeat 2 "$url/small"
 says '2 made, 2 closed'
 expect 0 "$lastbyte" get --max-idle-per-host 0 --repeat 2 "$url/small"
 says '2 made, 2 closed'
+expect 0 "$lastbyte" get --drain --read 10 --repeat 3 "$url/small"
+says '1 made, 1 closed, 2 of 3 exchanges on a reused one'
+expect 0 "$lastbyte" get --output "$scratch/body" "$url/gzip/large"
+cmp -s "$prefix/www/large" "$scratch/body" || fail "gzip was not undone"
+tls=https://127.0.0.1:$tls_port
+expect 1 "$lastbyte" get "$tls/small"
+says 'TLS with 127.0.0.1: '
+says 'refused'
+expect 0 "$lastbyte" get --ca "$prefix/ca.pem" --repeat 2 "$tls/small"
+says 'reused 1'
+expect 0 "$lastbyte" get --insecure "$tls/small" "$url/small"
+says '2 made, 2 closed'
+expect 2 "$lastbyte" get --ca "$prefix/www/small" "$tls/small"
+says 'holds no certificates'
 expect 0 "$lastbyte" get --parallel 4 --repeat 40 "$url/small"
 says '40 answered, 0 failed, 40960 bytes'
 
