@@ -16,7 +16,11 @@ for program in nginx openssl; do
     }
 done
 
-# The server ends with the test, however that ends.
+# The server ends with the test, however that ends, and be it killed.
+tied=()
+if setpriv --pdeathsig TERM true 2>/dev/null; then
+    tied=(setpriv --pdeathsig TERM)
+fi
 server=
 end_server() {
     [ -z "$server" ] || {
@@ -138,7 +142,7 @@ start_server() {
     if nginx -h 2>&1 | grep -q -- '-e filename'; then
         option=(-e error.log)
     fi
-    nginx -p "$prefix" "${option[@]}" -c nginx.conf >"$prefix/out" 2>&1 &
+    "${tied[@]}" nginx -p "$prefix" "${option[@]}" -c nginx.conf >"$prefix/out" 2>&1 &
     server=$!
     until is_up "$port" && is_up "$tls_port" && is_up "$upstream"; do
         if ! kill -0 "$server" 2>/dev/null; then
