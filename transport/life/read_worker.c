@@ -275,7 +275,8 @@ static void read_drain(struct lbi_connection *c, struct lbi_work *work)
     }
 }
 
-/* read_body_end: waits until the exchange is over, and drains it if its end says so; false when the connection is, too. */
+/* read_body_end: waits until the exchange is over, and drains it if its end says so; false when the
+ * connection is over, too. */
 static bool read_body_end(struct lbi_connection *c, uint64_t *ret_deadline_ns)
 {
     struct lb_transport *t = c->transport;

@@ -195,6 +195,9 @@ static void build(struct builder *b, const struct lb_request_options *options, b
     builder_add(b, options->target);
     builder_add(b, options->is_http10 ? " HTTP/1.0\r\n" : " HTTP/1.1\r\n");
     build_host(b, &options->endpoint);
+    if (is_coding_asked) {
+        builder_add_field(b, "Accept-Encoding", "gzip, deflate"); /* what wire/coding.c undoes */
+    }
     if (options->upgrade != NULL) {
         builder_add_field(b, "Connection",
                           "Upgrade"); /* which ends the connection in its own way */
@@ -205,9 +208,6 @@ static void build(struct builder *b, const struct lb_request_options *options, b
     build_framing(b, options);
     for (size_t i = 0; i < options->field_count; i++) {
         builder_add_field(b, options->fields[i].name, options->fields[i].value);
-    }
-    if (is_coding_asked) {
-        builder_add_field(b, "Accept-Encoding", "gzip, deflate"); /* what wire/coding.c undoes */
     }
     builder_add(b, "\r\n");
 }
