@@ -92,7 +92,7 @@ void get_print_row(struct get *get, const struct get_outcome *outcome)
     struct get_counts counts = is_alone ? counts_settled(get) : counts_now(get);
     const struct watched *watched = &outcome->watched;
     char code[8] = "-";
-    char use[16] = "-";
+    char use[24] = "-";
 
     if (outcome->code != 0) {
         snprintf(code, sizeof(code), "%u", outcome->code);

@@ -276,7 +276,8 @@ static void script_send(void *argument)
 {
     struct lb_response *response = NULL;
     (void)argument;
-    (void)lb_request_send(world.requests[world.sent_count++], &response);
+    enum lb_status status = lb_request_send(world.requests[world.sent_count++], &response);
+    assert_true(status == LB_OK || status == LB_CANCELLED || status == LB_CLOSED);
 }
 
 /* send_aside: makes a request, which another caller sends. */
