@@ -140,6 +140,12 @@ static void test_url_has_bounds(void **state)
     assert_false(url_parse(text, &url, &error));
     assert_int_equal(error.offset, 7 + URL_HOST_MAX - 1);
 
+    memset(text, 'a', sizeof(text)); /* an address that is longer than any, and than a host */
+    memcpy(text, "http://[", 8);
+    memcpy(text + 8 + URL_HOST_MAX, "]", 2);
+    assert_false(url_parse(text, &url, &error));
+    assert_int_equal(error.offset, 8);
+
     memset(text, 'a', sizeof(text));
     memcpy(text, "http://a/", 9);
     text[8 + URL_TARGET_MAX - 1] = '\0';
