@@ -20,6 +20,8 @@ struct run {
     const char *folder;
     const char *slice;    /* NULL: that of the variant */
     const char *schedule; /* NULL: the case's first variant */
+    const char *fault;    /* NULL: none */
+    struct lb_fault parsed_fault;
     bool is_hash;
     const char *path;
     struct lb_case c;
@@ -101,6 +103,9 @@ static void run_print_outcome(const struct run *run, const struct lb_result *res
     report_verdict(result->verdict);
     report_title(&run->c);
     report_details(run->path, &run->c, result);
+    if (run->fault != NULL && !result->is_fault_reached) {
+        printf("  the fault '%s' was never reached\n", run->fault);
+    }
     printf("  slice %s, schedule %s: %" PRIu64 " steps, %" PRIu64 " switches, %" PRIu64
            " decisions, %.3f s of virtual time\n",
            slice, run->variant.name, result->steps, result->switches, result->decisions,
@@ -142,6 +147,7 @@ static enum exit_code run_case(struct run *run)
 
     select_case_init(&run->c);
     if (select_load(run->path, &run->c) && run_find_variant(run)) {
+        run->variant.fault = run->fault == NULL ? NULL : &run->parsed_fault;
         if (lb_runner_new(&runner) != LB_OK) {
             fprintf(stderr, "lastbyte run: no runner could be made\n");
             code = EXIT_RIG;
@@ -155,7 +161,7 @@ static enum exit_code run_case(struct run *run)
 }
 
 /* Whether the options and arguments name one case and a slice. */
-static bool run_is_clear(const struct run *run, int count)
+static bool run_is_clear(struct run *run, int count)
 {
     uint32_t slice = 0;
 
@@ -166,6 +172,10 @@ static bool run_is_clear(const struct run *run, int count)
     if (run->slice != NULL && !report_slice_parse(run->slice, &slice)) {
         fprintf(stderr, "lastbyte run: --slice is '%s', expected a number, whole or written\n",
                 run->slice);
+        return false;
+    }
+    if (run->fault != NULL && !lb_fault_parse(run->fault, &run->parsed_fault)) {
+        report_fault_error("run", "--fault", run->fault);
         return false;
     }
     return true;
@@ -179,6 +189,8 @@ enum exit_code command_run(int argc, char **argv)
                      "bytes of a segment; `whole`: one segment; `written`: as the case says"),
         OPTIONS_TEXT(0, "schedule", "NAME", &run.schedule,
                      "the variant with this schedule, or with this index"),
+        OPTIONS_TEXT(0, "fault", "FAULT", &run.fault,
+                     "what goes wrong outside, such as 'alloc 17'; then the rules alone judge"),
         OPTIONS_FLAG(0, "hash", &run.is_hash, "print only `id slice schedule hash`"),
         OPTIONS_TEXT(0, "cases", "DIR", &run.folder, "where the cases are"),
         OPTIONS_LAST,
