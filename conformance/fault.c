@@ -4,7 +4,7 @@
  *   alloc N | start N | open N                              the N-th call gives memory
  *   connect N refused|timeout                               the N-th connect fails
  *   read N timeout|reset|end|late-reset|late-end            the connection breaks in the N-th read
- *   write N reset|broken                                    the connection breaks in the N-th write
+ *   write N reset|broken|closed                             the connection breaks in the N-th write
  *   short-read BYTES | short-write BYTES | window BYTES     all reads, all writes
  *   slow-write TIME                                         all writes
  *
@@ -35,6 +35,7 @@ static const struct lb_fault families[] = {
     {.kind = LB_FAULT_READ, .how = LB_FAULT_LATE_END, .number = 1},
     {.kind = LB_FAULT_WRITE, .how = LB_FAULT_RESET, .number = 1},
     {.kind = LB_FAULT_WRITE, .how = LB_FAULT_BROKEN, .number = 1},
+    {.kind = LB_FAULT_WRITE, .how = LB_FAULT_CLOSED, .number = 1},
     {.kind = LB_FAULT_SHORT_READ, .amount = 1},
     {.kind = LB_FAULT_SHORT_READ, .amount = 2},
     {.kind = LB_FAULT_SHORT_READ, .amount = 7},

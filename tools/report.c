@@ -243,7 +243,7 @@ void report_fault_error(const char *command, const char *option, const char *tex
             "  alloc N, start N, open N: the N-th allocation, worker start, open fails\n"
             "  connect N refused|timeout\n"
             "  read N timeout|reset|end|late-reset|late-end\n"
-            "  write N reset|broken\n"
+            "  write N reset|broken|closed\n"
             "  short-read BYTES, short-write BYTES, slow-write TIME, window BYTES: every call\n",
             command, option, text);
 }

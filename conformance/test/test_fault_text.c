@@ -15,11 +15,11 @@
 static void test_fault_text_is_parsed_as_printed(void **state)
 {
     static const char *const texts[] = {
-        "alloc 17",          "start 1",         "open 4294967295",  "connect 2 refused",
-        "connect 2 timeout", "read 3 timeout",  "read 3 reset",     "read 3 end",
-        "read 3 late-reset", "read 3 late-end", "write 9 reset",    "write 9 broken",
-        "short-read 7",      "short-write 1",   "slow-write 100ms", "slow-write 3ns",
-        "slow-write 60min",  "window 64"};
+        "alloc 17",          "start 1",          "open 4294967295", "connect 2 refused",
+        "connect 2 timeout", "read 3 timeout",   "read 3 reset",    "read 3 end",
+        "read 3 late-reset", "read 3 late-end",  "write 9 reset",   "write 9 broken",
+        "write 9 closed",    "short-read 7",     "short-write 1",   "slow-write 100ms",
+        "slow-write 3ns",    "slow-write 60min", "window 64"};
     (void)state;
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
         char text[LB_FAULT_TEXT_MAX];

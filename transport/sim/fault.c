@@ -17,7 +17,8 @@ static const char *const kind_words[LB_FAULT_KIND_COUNT] = {
     "write", "short-read", "short-write", "slow-write", "window"};
 
 static const char *const how_words[LB_FAULT_HOW_COUNT] = {
-    "not", "memory", "refused", "timeout", "reset", "end", "late-reset", "late-end", "broken"};
+    "not", "memory",     "refused",  "timeout", "reset",
+    "end", "late-reset", "late-end", "broken",  "closed"};
 
 const char *lb_fault_kind_word(enum lb_fault_kind kind)
 {
@@ -50,7 +51,7 @@ bool lb_fault_may(enum lb_fault_kind kind, enum lb_fault_how how)
         return how == LB_FAULT_TIMEOUT || how == LB_FAULT_RESET || how == LB_FAULT_END ||
                how == LB_FAULT_LATE_RESET || how == LB_FAULT_LATE_END;
     case LB_FAULT_WRITE:
-        return how == LB_FAULT_RESET || how == LB_FAULT_BROKEN;
+        return how == LB_FAULT_RESET || how == LB_FAULT_BROKEN || how == LB_FAULT_CLOSED;
     case LB_FAULT_NONE:
     case LB_FAULT_SHORT_READ:
     case LB_FAULT_SHORT_WRITE:

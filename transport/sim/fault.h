@@ -48,9 +48,10 @@ enum lb_fault_how {
     LB_FAULT_LATE_RESET, /* READ: as RESET, but in the moment in which the call would return */
     LB_FAULT_LATE_END,   /* READ: as END, likewise */
     LB_FAULT_BROKEN,     /* WRITE: LB_RESET; reads give what has come, then LB_RESET */
+    LB_FAULT_CLOSED,     /* WRITE: LB_RESET; reads give what has come, then LB_END */
 };
 
-#define LB_FAULT_HOW_COUNT 9
+#define LB_FAULT_HOW_COUNT 10
 
 struct lb_fault {
     enum lb_fault_kind kind;
@@ -72,7 +73,7 @@ struct lb_fault_state {
 const char *lb_fault_kind_word(enum lb_fault_kind kind);
 
 /* lb_fault_how_word: "memory", "refused", "timeout", "reset", "end", "late-reset", "late-end",
- * "broken"; "not". A static string. */
+ * "broken", "closed"; "not". A static string. */
 const char *lb_fault_how_word(enum lb_fault_how how);
 
 /* lb_fault_is_bound: whether the kind bounds every call. */

@@ -61,6 +61,9 @@ void lbi_net_break(struct lb_net_conn *conn, enum lb_fault_how how)
     case LB_FAULT_LATE_END:
         conn_cut(conn);
         return;
+    case LB_FAULT_CLOSED:
+        lbi_net_leave(conn);
+        return;
     case LB_FAULT_NOT:
     case LB_FAULT_MEMORY:
     case LB_FAULT_REFUSED:

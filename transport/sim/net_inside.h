@@ -86,6 +86,9 @@ extern const struct lb_socket_ops lbi_net_socket_ops;
 /* lbi_net_writable: what a write returns now: LB_OK, LB_CLOSED or LB_RESET (net.c). */
 enum lb_status lbi_net_writable(const struct lb_net_conn *conn);
 
+/* lbi_net_leave: the server closes both directions (net_server.c). No point. */
+void lbi_net_leave(struct lb_net_conn *conn);
+
 /* -- net_fault.c -- */
 
 /* lbi_net_abort: the connection is reset; is_unread_lost: and nothing more can be read. No point. */

@@ -138,15 +138,20 @@ void lb_net_end(struct lb_net_conn *conn, enum lb_site site)
     conn_end(conn);
 }
 
+void lbi_net_leave(struct lb_net_conn *conn)
+{
+    conn_end(conn);
+    conn->is_server_closed = conn->is_server_ended;
+    lb_sim_wake(conn->net->sim, &conn->server);
+    lb_sim_wake(conn->net->sim, &conn->writer);
+}
+
 void lb_net_close(struct lb_net_conn *conn, enum lb_site site)
 {
     LB_ASSERT(conn->net != NULL);
     lb_sim_point(conn->net->sim, site, conn);
     lbi_net_hush(conn, site);
-    conn_end(conn);
-    conn->is_server_closed = conn->is_server_ended;
-    lb_sim_wake(conn->net->sim, &conn->server);
-    lb_sim_wake(conn->net->sim, &conn->writer);
+    lbi_net_leave(conn);
 }
 
 void lb_net_reset_conn(struct lb_net_conn *conn, enum lb_site site)

@@ -357,11 +357,23 @@ static void client_write_breaks(void *argument)
     finish();
 }
 
+static void client_write_is_to_nobody(void *argument)
+{
+    (void)argument;
+    assert_int_equal(dial(LB_NEVER), LB_OK);
+    expect_read("hello");
+    assert_int_equal(write_bytes("x", LB_NEVER), LB_RESET);
+    expect_read(" world");
+    assert_int_equal(read_until(LB_NEVER), LB_END);
+    finish();
+}
+
 static void test_fault_write_breaks_the_connection(void **state)
 {
     struct lb_net_log log;
     (void)state;
     run((struct lb_fault){LB_FAULT_WRITE, LB_FAULT_BROKEN, 1, 0}, client_write_breaks, serve);
+    run((struct lb_fault){LB_FAULT_WRITE, LB_FAULT_CLOSED, 1, 0}, client_write_is_to_nobody, serve);
     run((struct lb_fault){LB_FAULT_WRITE, LB_FAULT_RESET, 1, 0}, client_write_resets, serve);
     lb_net_log(world.net, 0, &log);
     assert_int_equal(log.written_size, 0);
