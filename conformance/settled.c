@@ -413,6 +413,9 @@ static void judge_freed(struct lb_world *world)
         if (view.state != LB_SIM_DONE && view.role != LB_ROLE_SERVER) {
             lb_world_find(world, "E3", lb_role_word(view.role), "%s(%s) is left at %s",
                           lb_role_word(view.role), view.label, lb_site_label(view.site));
+        } else if (!view.is_joined && view.role != LB_ROLE_SERVER && view.role != LB_ROLE_CALLER) {
+            lb_world_find(world, "E3", "not-joined", "%s(%s) was never joined",
+                          lb_role_word(view.role), view.label);
         }
     }
     for (size_t i = 0; i < lb_net_log_count(world->net); i++) {

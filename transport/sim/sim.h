@@ -203,6 +203,7 @@ struct lb_sim_view {
     const void *queue;    /* BLOCKING: a queue's, lock's or condition's address; otherwise NULL, as
                            * for a worker that only waits for a time */
     uint64_t deadline_ns; /* BLOCKING: its deadline; otherwise, or if it has none, LB_NEVER */
+    bool is_joined;       /* worker_join was called for it */
 };
 
 /* lb_sim_worker_count: workers started since the reset, ended ones included. */
