@@ -179,6 +179,17 @@ static bool path_is(const char *path, const char *wanted, size_t size)
     return size == 0;
 }
 
+/* caller_was_written: whether some exchange carried the caller's request whole. */
+static bool caller_was_written(const struct lb_world *world, const struct lb_caller *caller)
+{
+    uint32_t i = 0;
+    while (i < world->wire->count && (world->wire->exchanges[i].is_partial ||
+                                      !lb_wire_is_of(world, &world->wire->exchanges[i], caller))) {
+        i++;
+    }
+    return i < world->wire->count;
+}
+
 bool lb_wire_is_of(const struct lb_world *world, const struct lb_wire_exchange *exchange,
                    const struct lb_caller *caller)
 {
@@ -190,8 +201,9 @@ bool lb_wire_is_of(const struct lb_world *world, const struct lb_wire_exchange *
         return false;
     }
     if (exchange->is_partial && caller->is_answered &&
-        caller->answered_sequence <= exchange->begin.sequence) {
-        return false; /* what little there is of it agrees, but it was over by then */
+        caller->answered_sequence <= exchange->begin.sequence &&
+        caller_was_written(world, caller)) {
+        return false; /* what little there is of it agrees, but it was answered by then, elsewhere */
     }
     struct lb_net_log log;
     lb_net_log(world->net, exchange->log_index, &log);
