@@ -76,7 +76,7 @@ static void print_help(FILE *file)
             "\nlastbyte COMMAND --help says more about one of them.\n\n"
             "exit codes: 0 as expected, 1 an unexpected result, 2 usage, bad input or nothing\n"
             "selected, 3 the rig failed, 4 nondeterminism seen, 130 and 143 `check`\n"
-            "was ended by SIGINT or SIGTERM\n");
+            "or `faults` was ended by SIGINT or SIGTERM\n");
 }
 
 static enum exit_code help(int argc, char **argv)
