@@ -59,6 +59,7 @@ struct lb_result {
         is_fault_reached; /* the variant's fault took effect; a run in which it did not is BROKEN */
     uint32_t stale_position; /* the departure that never took effect + 1; 0: none */
     uint64_t trace_hash;
+    uint64_t outcome_hash; /* of what the program's lines saw */
     uint64_t steps;
     uint64_t switches;
     uint64_t decisions;
@@ -92,6 +93,18 @@ void lb_runner_run(struct lb_runner *runner, const struct lb_case *c,
 
 /* lb_runner_cover_switches: counts the scheduler's switches as coverage (lb_sim_cover_switches). */
 void lb_runner_cover_switches(struct lb_runner *runner, uint8_t *counters, size_t size);
+
+/* lb_runner_watch_decisions: notes the alternatives at each decision (lb_sim_watch_decisions). */
+void lb_runner_watch_decisions(struct lb_runner *runner, uint8_t *alternatives, size_t capacity);
+
+/* lb_runner_watch_alternatives: from now on sets, for each line of a case's client lane, the bit of the
+ * outcome that came of those joined by `or`. Keeps taken, of LB_CASE_LINES_MAX; NULL: no more. */
+void lb_runner_watch_alternatives(struct lb_runner *runner, uint32_t *taken);
+
+/* lb_runner_anchor: the anchored form of departure `position` of the last run's schedule; false: it did
+ * not take effect, or has none (lb_sim_departure_anchor). */
+bool lb_runner_anchor(const struct lb_runner *runner, size_t position,
+                      struct lb_sim_departure *ret_departure);
 
 /* -- faults (fault.c) -- */
 

@@ -5,6 +5,7 @@
 #include "report.h"
 
 #include "core/assert.h"
+#include "explore.h"
 #include "files.h"
 #include "options.h"
 #include "sim/net.h"
@@ -222,7 +223,15 @@ static void print_reproduce(FILE *file, const char *path, const struct lb_varian
     report_slice(variant->slice, slice);
     fprintf(file, "  reproduce: lastbyte run ");
     report_word(file, path);
-    fprintf(file, " --slice %s --schedule %s", slice, variant->name);
+    fprintf(file, " --slice %s", slice);
+    if (strcmp(variant->name, LB_EXPLORED) == 0) {
+        char departures[LB_EXPLORE_TEXT_MAX];
+
+        lb_departures_print(variant->departures, variant->departure_count, departures);
+        fprintf(file, " --departures '%s'", departures);
+    } else {
+        fprintf(file, " --schedule %s", variant->name);
+    }
     if (variant->fault != NULL) {
         lb_fault_print(variant->fault, fault);
         fprintf(file, " --fault ");
