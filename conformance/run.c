@@ -80,7 +80,9 @@ static uint64_t world_steps(const struct lb_world *world)
     }
     bool is_cut = slice != 0 && slice != LB_NET_WHOLE;
     uint64_t segments = is_cut ? served / slice * (c->request_count + 1u) : 0;
-    return LB_WORLD_STEPS_MAX + segments * LB_WORLD_SEGMENT_STEPS;
+    bool is_dribbling = fault->kind == LB_FAULT_SHORT_WRITE || fault->kind == LB_FAULT_WINDOW;
+    uint64_t base = is_dribbling ? LB_WORLD_STEPS_MAX * LB_WORLD_SEGMENT_STEPS : LB_WORLD_STEPS_MAX;
+    return base + segments * LB_WORLD_SEGMENT_STEPS;
 }
 
 /* world_reset: the scheduler and the network as a variant wants them. */
