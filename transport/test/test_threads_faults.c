@@ -9,6 +9,7 @@
  */
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -25,11 +26,27 @@
 #define MS UINT64_C(1000000)
 #define PATIENCE_MS 20000 /* for what happens at once on a machine that is not busy */
 #define SIZE 600          /* bytes of a body */
+#define UPLOAD 500        /* bytes of a request's body */
+#define PIECE 100
 #define CALLS_MAX 4
 #define NUMBER_MAX 2000 /* calls of one kind in one run */
 
+/* A request's body. */
+struct letters {
+    struct lb_source source; /* first */
+    uint32_t number;         /* of its request, as loopback_byte has it */
+    size_t at;               /* of whoever reads */
+    size_t stop_at;          /* there it blocks until it is closed; SIZE_MAX: nowhere */
+    atomic_bool is_inside;
+    atomic_uint closed_count;
+    atomic_uint late_count; /* uses after its close, or two at a time */
+};
+
 /* One request and what became of it. Written by the thread that makes it. */
 struct call {
+    struct letters letters;
+    bool has_body;
+    bool is_chunked;
     enum loopback_kind kind;
     uint32_t number;
     struct lb_request *request;
@@ -38,6 +55,7 @@ struct call {
     size_t size;           /* bytes that were read */
     bool is_wrong;         /* some of them are not the server's */
     bool is_cancelled;
+    atomic_bool is_over; /* its thread does nothing more with it */
     pthread_t thread;
 };
 
@@ -57,26 +75,76 @@ static struct world {
 
 /* -- what a conversation is made of -- */
 
+static struct letters *letters_of(struct lb_source *source)
+{
+    return (struct letters *)(void *)source;
+}
+
+static enum lb_status letters_read(struct lb_source *source, void *bytes, size_t size,
+                                   size_t *ret_size)
+{
+    struct letters *l = letters_of(source);
+    bool was_inside = atomic_exchange(&l->is_inside, true);
+    atomic_fetch_add(&l->late_count, was_inside ? 1 : 0);
+    while (l->at == l->stop_at && atomic_load(&l->closed_count) == 0) {
+        loopback_pause(1);
+    }
+    size_t left = UPLOAD - l->at < PIECE ? UPLOAD - l->at : PIECE;
+    *ret_size = size < left ? size : left;
+    for (size_t i = 0; i < *ret_size; i++) {
+        ((char *)bytes)[i] = loopback_byte(l->number, l->at + i);
+    }
+    l->at += *ret_size;
+    atomic_store(&l->is_inside, false);
+    return *ret_size == 0 ? LB_END : LB_OK;
+}
+
+static void letters_close(struct lb_source *source)
+{
+    atomic_fetch_add(&letters_of(source)->closed_count, 1);
+}
+
+static enum lb_status letters_rewind(struct lb_source *source)
+{
+    struct letters *l = letters_of(source);
+    bool is_late = atomic_load(&l->is_inside) || atomic_load(&l->closed_count) > 0;
+    atomic_fetch_add(&l->late_count, is_late ? 1 : 0);
+    l->at = 0;
+    return LB_OK;
+}
+
+static const struct lb_source_ops letters_ops = {letters_read, letters_close, letters_rewind};
+
 static struct call *call_new(enum loopback_kind kind)
 {
     assert_true(world.call_count < CALLS_MAX);
     struct call *call = &world.calls[world.call_count++];
     *call = (struct call){.kind = kind, .number = ++world.request_count};
+    call->letters =
+        (struct letters){.source = {&letters_ops}, .number = call->number, .stop_at = SIZE_MAX};
     return call;
+}
+
+/* make_call: makes a request. */
+static void make_call(struct call *call)
+{
+    char target[LOOPBACK_TARGET_MAX];
+    loopback_target(call->kind, call->number, SIZE, target);
+    struct lb_request_options options = {
+        .method = call->has_body ? "POST" : "GET",
+        .endpoint = {"http", loopback_host(world.server), loopback_port(world.server)},
+        .target = target,
+        .deadline_ns = LB_NEVER,
+        .source = call->has_body ? &call->letters.source : NULL,
+        .source_size = call->is_chunked ? LB_SIZE_UNKNOWN : UPLOAD,
+    };
+    call->status = lb_request_new(world.transport, &options, &call->request);
 }
 
 /* send_call: makes and sends a request. */
 static void send_call(struct call *call)
 {
-    char target[LOOPBACK_TARGET_MAX];
-    loopback_target(call->kind, call->number, SIZE, target);
-    struct lb_request_options options = {
-        .method = "GET",
-        .endpoint = {"http", loopback_host(world.server), loopback_port(world.server)},
-        .target = target,
-        .deadline_ns = LB_NEVER,
-    };
-    call->status = lb_request_new(world.transport, &options, &call->request);
+    make_call(call);
     if (call->status == LB_OK) {
         call->status = lb_request_send(call->request, &call->response);
     }
@@ -193,7 +261,71 @@ static void talk_cancel(void)
     get_all(LOOPBACK_CHUNKED);
 }
 
+static struct call *call_post(bool is_chunked)
+{
+    struct call *call = call_new(LOOPBACK_LENGTH);
+    call->has_body = true;
+    call->is_chunked = is_chunked;
+    return call;
+}
+
+static void post_all(bool is_chunked)
+{
+    struct call *call = call_post(is_chunked);
+    send_call(call);
+    read_call(call, SIZE + 1);
+    lb_request_free(&call->request);
+}
+
+static void talk_upload(void)
+{
+    post_all(false);
+    post_all(true);
+    get_all(LOOPBACK_LAST);
+    post_all(false);
+}
+
+/* held_main: sends a request whose source blocks. */
+static void *held_main(void *argument)
+{
+    struct call *call = argument;
+    call->status = lb_request_send(call->request, &call->response);
+    atomic_store(&call->is_over, true);
+    return NULL;
+}
+
+static void talk_upload_cancel(void)
+{
+    struct call *call = call_post(false);
+    call->letters.stop_at = PIECE;
+    make_call(call);
+    if (call->status == LB_OK) {
+        assert_int_equal(pthread_create(&call->thread, NULL, held_main, call), 0);
+        while (!atomic_load(&call->letters.is_inside) && !atomic_load(&call->is_over)) {
+            loopback_pause(1);
+        }
+        call->is_cancelled = true;
+        lb_request_cancel(call->request);
+        finish(call);
+    }
+    post_all(true);
+}
+
 /* -- what is judged -- */
+
+/* judge_source: a source is closed once, and left alone afterwards (O2). */
+static void judge_source(const struct call *call)
+{
+    const struct letters *l = &call->letters;
+    uint32_t closed_count = atomic_load(&l->closed_count);
+    if (closed_count != (call->has_body ? 1 : 0) || atomic_load(&l->late_count) > 0 ||
+        atomic_load(&l->is_inside)) {
+        fail_msg("%s, %s %u: call %d: its source was closed %u times, and misused %u times",
+                 world.name, faulty_kind_word(world.kind), (unsigned)world.number,
+                 (int)(call - world.calls), (unsigned)closed_count,
+                 (unsigned)atomic_load(&l->late_count));
+    }
+}
 
 /* fault_allows: whether the fault explains that a request ends so. */
 static bool fault_allows(enum lb_status status)
@@ -248,6 +380,7 @@ static uint32_t judge_calls(void)
             fail_msg("%s, %s %u: call %zu got bytes of another", world.name,
                      faulty_kind_word(world.kind), (unsigned)world.number, i);
         }
+        judge_source(call);
         if (call_allows(call)) {
             continue;
         }
@@ -391,6 +524,18 @@ static void test_threads_faults_cancel(void **state)
     run_all("cancel", talk_cancel);
 }
 
+static void test_threads_faults_upload(void **state)
+{
+    (void)state;
+    run_all("upload", talk_upload);
+}
+
+static void test_threads_faults_upload_cancel(void **state)
+{
+    (void)state;
+    run_all("upload-cancel", talk_upload_cancel);
+}
+
 static void test_threads_faults_delay(void **state)
 {
     (void)state;
@@ -407,6 +552,7 @@ int main(void)
         TEST(test_threads_faults_reuse),   TEST(test_threads_faults_stale),
         TEST(test_threads_faults_waiters), TEST(test_threads_faults_close_early),
         TEST(test_threads_faults_drop),    TEST(test_threads_faults_cancel),
+        TEST(test_threads_faults_upload),  TEST(test_threads_faults_upload_cancel),
         TEST(test_threads_faults_delay),
     };
     loopback_warm_up();
