@@ -128,15 +128,18 @@ static struct call *call_new(enum loopback_kind kind)
 /* make_call: makes a request. */
 static void make_call(struct call *call)
 {
+    static const struct lb_field again = {"Idempotency-Key", "1"}; /* it may be sent again (R5) */
     char target[LOOPBACK_TARGET_MAX];
     loopback_target(call->kind, call->number, SIZE, target);
     struct lb_request_options options = {
-        .method = call->has_body ? "POST" : "GET",
+        .method = call->has_body ? "PUT" : "GET",
         .endpoint = {"http", loopback_host(world.server), loopback_port(world.server)},
         .target = target,
         .deadline_ns = LB_NEVER,
         .source = call->has_body ? &call->letters.source : NULL,
         .source_size = call->is_chunked ? LB_SIZE_UNKNOWN : UPLOAD,
+        .fields = &again,
+        .field_count = 1,
     };
     call->status = lb_request_new(world.transport, &options, &call->request);
 }
@@ -261,7 +264,7 @@ static void talk_cancel(void)
     get_all(LOOPBACK_CHUNKED);
 }
 
-static struct call *call_post(bool is_chunked)
+static struct call *call_put(bool is_chunked)
 {
     struct call *call = call_new(LOOPBACK_LENGTH);
     call->has_body = true;
@@ -269,9 +272,9 @@ static struct call *call_post(bool is_chunked)
     return call;
 }
 
-static void post_all(bool is_chunked)
+static void put_all(bool is_chunked)
 {
-    struct call *call = call_post(is_chunked);
+    struct call *call = call_put(is_chunked);
     send_call(call);
     read_call(call, SIZE + 1);
     lb_request_free(&call->request);
@@ -279,10 +282,10 @@ static void post_all(bool is_chunked)
 
 static void talk_upload(void)
 {
-    post_all(false);
-    post_all(true);
+    put_all(false);
+    put_all(true);
     get_all(LOOPBACK_LAST);
-    post_all(false);
+    put_all(false);
 }
 
 /* held_main: sends a request whose source blocks. */
@@ -296,7 +299,7 @@ static void *held_main(void *argument)
 
 static void talk_upload_cancel(void)
 {
-    struct call *call = call_post(false);
+    struct call *call = call_put(false);
     call->letters.stop_at = PIECE;
     make_call(call);
     if (call->status == LB_OK) {
@@ -308,7 +311,7 @@ static void talk_upload_cancel(void)
         lb_request_cancel(call->request);
         finish(call);
     }
-    post_all(true);
+    put_all(true);
 }
 
 /* -- what is judged -- */
