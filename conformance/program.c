@@ -107,6 +107,7 @@ static enum lb_status caller_make(struct lb_world *world, struct lb_caller *call
     if (status != LB_OK) {
         lb_world_source_end(caller);
     }
+    caller->id = status == LB_OK ? ++world->request_count : 0;
     return status;
 }
 
@@ -119,6 +120,8 @@ static void caller_send(struct lb_world *world, struct lb_caller *caller, struct
     caller->is_sending = false;
     seen->code_count = caller->interim.count < LB_WORLD_INTERIMS_MAX ? caller->interim.count
                                                                      : LB_WORLD_INTERIMS_MAX;
+    caller->is_answered = true;
+    caller->answered_sequence = lb_net_sequence(world->net);
     if (status != LB_OK) {
         seen->error = status;
         lb_world_source_end(caller);

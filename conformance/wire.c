@@ -43,25 +43,37 @@ static bool head_has(const struct lb_wire_exchange *exchange, const char *text)
     return memmem(exchange->head, exchange->head_size, text, strlen(text)) != NULL;
 }
 
-/* request_read: the request at `bytes`; its size, 0 when its head is not whole, SIZE_MAX when its body
- * is not. */
+/* request_line_read: method and path, as far as they are there. */
+static void request_line_read(struct lb_wire_exchange *exchange)
+{
+    const char *text = (const char *)exchange->head;
+    const char *end = text + exchange->head_size;
+    const char *method_end = memchr(text, ' ', exchange->head_size);
+    method_end = method_end == NULL ? end : method_end;
+    const char *path = method_end == end ? end : method_end + 1;
+    const char *path_end = memchr(path, ' ', (size_t)(end - path));
+    path_end = path_end == NULL ? end : path_end;
+    exchange->method = text;
+    exchange->method_size = (size_t)(method_end - text);
+    exchange->is_head = exchange->method_size == 4 && memcmp(text, "HEAD", 4) == 0;
+    exchange->path = path;
+    exchange->path_size = (size_t)(path_end - path);
+}
+
+/* request_read: the request at `bytes`; its size, SIZE_MAX when it is not whole. A head that is not
+ * whole is partial, and ends where the bytes end. */
 static size_t request_read(const uint8_t *bytes, size_t size, struct lb_wire_exchange *exchange)
 {
+    LB_ASSERT(size > 0);
     size_t head = lb_upload_head(bytes, size);
-    const char *text = (const char *)bytes;
-    const char *path = head == 0 ? NULL : memchr(text, ' ', head);
-    const char *path_end =
-        path == NULL ? NULL : memchr(path + 1, ' ', head - (size_t)(path + 1 - text));
-    if (path_end == NULL) {
-        return 0;
-    }
-    exchange->method = text;
-    exchange->method_size = (size_t)(path - text);
-    exchange->is_head = memcmp(text, "HEAD", 4) == 0;
-    exchange->path = path + 1;
-    exchange->path_size = (size_t)(path_end - path - 1);
+    exchange->is_partial = head == 0;
     exchange->head = bytes;
-    exchange->head_size = head;
+    exchange->head_size = head == 0 ? size : head;
+    request_line_read(exchange);
+    if (exchange->is_partial) {
+        exchange->upload.state = LB_UPLOAD_DATA;
+        return SIZE_MAX;
+    }
     exchange->is_upgrade = head_has(exchange, "\r\nUpgrade: ");
     exchange->is_gzip = head_has(exchange, "\r\nAccept-Encoding: ");
     lb_upload_begin(&exchange->upload, bytes, head);
@@ -77,6 +89,9 @@ static void log_mark(struct lb_wire_mark *now, const struct lb_net_record *recor
     switch ((int)record->kind) {
     case LB_NET_SENT:
         now->sent_size += (size_t)record->value;
+        return;
+    case LB_NET_LOST:
+        now->sent_size -= (size_t)record->value;
         return;
     case LB_NET_READ:
         now->read_size += (size_t)record->value;
@@ -101,7 +116,7 @@ struct walk {
     struct lb_wire_exchange *exchange; /* the newest one; NULL: none */
 };
 
-/* walk_begin: the request that begins where the walk stands; false: it is not whole. */
+/* walk_begin: the request that begins where the walk stands; false: there is no room for it. */
 static bool walk_begin(struct walk *walk, struct lb_wire *wire, size_t log_index,
                        const struct lb_net_log *log)
 {
@@ -112,9 +127,6 @@ static bool walk_begin(struct walk *walk, struct lb_wire *wire, size_t log_index
     uint32_t ordinal = walk->exchange == NULL ? 0 : walk->exchange->ordinal + 1;
     memset(exchange, 0, sizeof *exchange);
     size_t size = request_read(log->written + walk->next, log->written_size - walk->next, exchange);
-    if (size == 0) {
-        return false;
-    }
     exchange->log_index = log_index;
     exchange->ordinal = ordinal;
     exchange->begin = walk->has_looked ? walk->looked : walk->now;
@@ -142,9 +154,22 @@ static void walk_wrote(struct walk *walk, size_t size)
     }
 }
 
-/* log_requests: the requests of one connection, each with the mark of its beginning. */
-static void log_requests(struct lb_wire *wire, size_t log_index, const struct lb_net_log *log)
+/* is_taken: whether a program has taken over the socket of an exchange: what it writes there is its own. */
+static bool is_taken(const struct lb_world *world, const struct lb_wire_exchange *exchange)
 {
+    for (uint32_t i = 0; i < world->c->request_count && exchange->is_upgrade; i++) {
+        if (world->callers[i].has_taken && lb_wire_is_of(world, exchange, &world->callers[i])) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* log_requests: the requests of one connection, each with the mark of its beginning. */
+static void log_requests(const struct lb_world *world, size_t log_index,
+                         const struct lb_net_log *log)
+{
+    struct lb_wire *wire = world->wire;
     struct walk walk = {.exchange = NULL};
     for (size_t i = 0; i < log->record_count; i++) {
         const struct lb_net_record *record = &log->records[i];
@@ -156,7 +181,9 @@ static void log_requests(struct lb_wire *wire, size_t log_index, const struct lb
         if (record->kind != LB_NET_WROTE) {
             continue;
         }
-        if (walk.written == walk.next && !walk_begin(&walk, wire, log_index, log)) {
+        if (walk.written == walk.next &&
+            ((walk.exchange != NULL && is_taken(world, walk.exchange)) ||
+             !walk_begin(&walk, wire, log_index, log))) {
             return;
         }
         walk_wrote(&walk, (size_t)record->value);
@@ -251,7 +278,7 @@ void lb_wire_read(struct lb_world *world)
         struct lb_net_log log;
         lb_net_log(world->net, i, &log);
         uint32_t first = wire->count;
-        log_requests(wire, i, &log);
+        log_requests(world, i, &log);
         log_answers(world, first, &log, &bodies);
     }
     LB_ASSERT((size_t)(bodies - wire->bodies) <= wire->capacity);
@@ -266,18 +293,40 @@ static bool path_is(const char *path, const char *wanted, size_t size)
     return size == 0;
 }
 
+/* caller_was_written: whether some exchange carried the caller's request whole. */
+static bool caller_was_written(const struct lb_world *world, const struct lb_caller *caller)
+{
+    uint32_t i = 0;
+    while (i < world->wire->count && (world->wire->exchanges[i].is_partial ||
+                                      !lb_wire_is_of(world, &world->wire->exchanges[i], caller))) {
+        i++;
+    }
+    return i < world->wire->count;
+}
+
 bool lb_wire_is_of(const struct lb_world *world, const struct lb_wire_exchange *exchange,
                    const struct lb_caller *caller)
 {
     const struct lb_line *line = caller->line;
-    if (line == NULL || exchange->path_size != line->path.size ||
-        !path_is(exchange->path, line->path.bytes, line->path.size)) {
+    if (line == NULL) {
         return false;
     }
     const char *method = lb_verb_method(line->verb);
-    if (strlen(method) != exchange->method_size ||
+    bool is_partial = exchange->is_partial;
+    size_t method_size = strlen(method);
+    if (is_partial
+            ? exchange->path_size > line->path.size || exchange->method_size > method_size
+            : exchange->path_size != line->path.size || exchange->method_size != method_size) {
+        return false;
+    }
+    if (!path_is(exchange->path, line->path.bytes, exchange->path_size) ||
         !path_is(exchange->method, method, exchange->method_size)) {
         return false;
+    }
+    if (is_partial && caller->is_answered &&
+        caller->answered_sequence <= exchange->begin.sequence &&
+        caller_was_written(world, caller)) {
+        return false; /* what little there is of it agrees, but it was answered by then, elsewhere */
     }
     struct lb_net_log log;
     lb_net_log(world->net, exchange->log_index, &log);
@@ -486,6 +535,10 @@ const char *lb_wire_dirt(const struct lb_world *world, const struct lb_wire_exch
                          const struct lb_wire_mark *mark, const char **ret_context)
 {
     const struct lb_model *model = &exchange->model;
+    if (exchange->is_partial) {
+        *ret_context = "request-not-written";
+        return "R1";
+    }
     if (exchange->upload.state != LB_UPLOAD_OVER) {
         *ret_context = "request-not-written";
         return exchange->upload.is_expect ? "R8" : "R7";

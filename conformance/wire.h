@@ -31,6 +31,7 @@ struct lb_wire_exchange {
     bool is_located; /* it is known where the answer begins */
     const char *method;
     size_t method_size;
+    bool is_partial; /* its head was not written to its end; the path is what there is of it */
     const char *path;
     size_t path_size;
     const uint8_t *head; /* of the request, head_size bytes, as it was written */
