@@ -1,6 +1,7 @@
 /*
  * Tests of the client when the outside fails, beyond what cases can say: requests with bodies, upgrades,
- * coded responses with trailers, drains. A few conversations over the simulation, each with every fault (sim/fault.h), the n-th call for each n until a run does not come to it.
+ * coded responses with trailers, drains. A few conversations over the simulation, each with every fault
+ * (sim/fault.h), the n-th call for each n until a run does not come to it.
  *
  * Whatever a caller sees, each source is closed once and left alone afterwards (O2), no worker, socket
  * or byte is left (E3, B7), the world settles without outside help (B5), and the outcome is one that the
