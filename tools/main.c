@@ -26,6 +26,7 @@ static const struct command commands[] = {
     {"replay", command_replay, "run fuzz inputs again and say what they show"},
     {"encode", command_encode, "turn cases into bytes for fuzzers"},
     {"decode", command_decode, "turn bytes into a case"},
+    {"get", command_get, "ask real servers, and watch connections and workers meanwhile"},
 };
 
 #define COMMAND_COUNT (sizeof(commands) / sizeof(commands[0]))
@@ -76,8 +77,8 @@ static void print_help(FILE *file)
     fprintf(file,
             "\nlastbyte COMMAND --help says more about one of them.\n\n"
             "exit codes: 0 as expected, 1 an unexpected result, 2 usage, bad input or nothing\n"
-            "selected, 3 the rig failed, 4 nondeterminism seen, 130 and 143 `check`\n"
-            "or `faults` was ended by SIGINT or SIGTERM\n");
+            "selected, 3 the rig failed, 4 nondeterminism seen, 130 and 143 `check`,\n"
+            "`explore`, `faults` or `get` was ended by SIGINT or SIGTERM\n");
 }
 
 static enum exit_code help(int argc, char **argv)

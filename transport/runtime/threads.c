@@ -99,6 +99,28 @@ static void *worker_main(void *argument)
     return NULL;
 }
 
+/*
+ * worker_spawn: starts the thread on a small stack. The C library's own choice, 8 MiB as a rule, is only
+ * address space until it is used; but a process that has a limit of that meets it after a few hundred
+ * connections, huge pages may back all of it, and the C library keeps 40 MiB of ended stacks for
+ * new threads: five large ones or 160 small ones. A program whose thread-local variables leave no room on a
+ * small one gets a large one.
+ */
+static int worker_spawn(struct lb_worker *worker)
+{
+    pthread_attr_t attributes;
+    int error = pthread_attr_init(&attributes);
+    LB_ASSERT(error == 0);
+    error = pthread_attr_setstacksize(&attributes, LB_THREADS_STACK_SIZE);
+    LB_ASSERT(error == 0);
+    error = pthread_create(&worker->thread, &attributes, worker_main, worker);
+    if (error == EINVAL) {
+        error = pthread_create(&worker->thread, NULL, worker_main, worker);
+    }
+    (void)pthread_attr_destroy(&attributes);
+    return error;
+}
+
 /* worker_create: starts the thread with every signal blocked: a thread inherits its maker's mask. */
 static int worker_create(struct lb_worker *worker)
 {
@@ -107,7 +129,7 @@ static int worker_create(struct lb_worker *worker)
     (void)sigfillset(&all);
     int error = pthread_sigmask(SIG_SETMASK, &all, &before);
     LB_ASSERT(error == 0);
-    int created = pthread_create(&worker->thread, NULL, worker_main, worker);
+    int created = worker_spawn(worker);
     error = pthread_sigmask(SIG_SETMASK, &before, NULL);
     LB_ASSERT(error == 0);
     return created;

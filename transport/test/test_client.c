@@ -456,6 +456,74 @@ static void test_client_profile_of_an_idle_connection(void **state)
     assert_int_equal(world.done_count, 1);
 }
 
+/* -- origins and writes -- */
+
+/* The writes of a connection that the network saw, by the number of the connection. */
+static uint32_t writes_of(size_t connection)
+{
+    struct lb_net_log log;
+    uint32_t count = 0;
+    lb_net_log(world.net, connection, &log);
+    for (size_t i = 0; i < log.record_count; i++) {
+        count += log.records[i].kind == LB_NET_WROTE ? 1 : 0;
+    }
+    return count;
+}
+
+static void script_two_requests(void *argument)
+{
+    (void)argument;
+    for (uint32_t i = 1; i <= 2; i++) {
+        get("a", NULL);
+        assert_int_equal(read_some(64), LB_END);
+        lb_request_free(&world.request);
+        assert_int_equal(writes_of(0), i);
+    }
+    world.done_count++;
+}
+
+/* A request without a body is one write: it travels in one segment. */
+static void test_client_writes_a_request_at_once(void **state)
+{
+    (void)state;
+    run(script_two_requests);
+    assert_int_equal(world.done_count, 1);
+    assert_int_equal(lb_net_log_count(world.net), 1);
+}
+
+static const struct lb_endpoint origins[] = {
+    {"http", "a", 80},  {"http", "a", 8080}, {"https", "a", 443},
+    {"https", "a", 80}, {"http", "b", 80},
+};
+
+#define ORIGIN_COUNT (sizeof origins / sizeof *origins)
+
+static void script_origins(void *argument)
+{
+    (void)argument;
+    for (size_t i = 0; i < 2 * ORIGIN_COUNT; i++) {
+        struct lb_request_options options = {.method = "GET",
+                                             .endpoint = origins[i % ORIGIN_COUNT],
+                                             .target = "/",
+                                             .deadline_ns = LB_NEVER};
+        assert_int_equal(lb_request_new(world.transport, &options, &world.request), LB_OK);
+        assert_int_equal(send_request(), LB_OK);
+        assert_int_equal(read_some(64), LB_END);
+        lb_request_free(&world.request);
+        assert_int_equal(lb_net_log_count(world.net), i < ORIGIN_COUNT ? i + 1 : ORIGIN_COUNT);
+        assert_int_equal(writes_of(i % ORIGIN_COUNT), i < ORIGIN_COUNT ? 1 : 2);
+    }
+    world.done_count++;
+}
+
+/* Scheme, host and port make an origin (R6): each has a connection of its own, and uses it again. */
+static void test_client_pools_each_origin_apart(void **state)
+{
+    (void)state;
+    run(script_origins);
+    assert_int_equal(world.done_count, 1);
+}
+
 /* -- the end of a transport -- */
 
 static void script_open(void *argument)
@@ -647,6 +715,8 @@ int main(void)
         TEST(test_client_profile_shows_dropped_bodies),
         TEST(test_client_stats_by_host),
         TEST(test_client_profile_of_an_idle_connection),
+        TEST(test_client_writes_a_request_at_once),
+        TEST(test_client_pools_each_origin_apart),
         TEST(test_client_free_with_an_open_body),
         TEST(test_client_free_unblocks_send),
         TEST(test_client_free_unblocks_read),
