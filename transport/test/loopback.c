@@ -189,14 +189,13 @@ static enum after fd_reset(int fd)
     return AFTER_CLOSE;
 }
 
-/* code: the whole body in gzip, with TAIL behind it if the kind says so. Gives a block of *ret_size
- * bytes, released by free. */
+/* code: the whole body in gzip. Gives a block of *ret_size bytes, released by free. */
 static char *code(const struct order *order, size_t *ret_size)
 {
     z_stream stream = {.next_in = NULL};
     int error = deflateInit2(&stream, 1, Z_DEFLATED, 31, 8, Z_HUFFMAN_ONLY);
     LB_ASSERT(error == Z_OK);
-    size_t room = deflateBound(&stream, (uLong)order->size) + sizeof TAIL;
+    size_t room = deflateBound(&stream, (uLong)order->size);
     char *plain = malloc(order->size + 1);
     char *coded = malloc(room);
     LB_ASSERT(plain != NULL);
@@ -213,29 +212,7 @@ static char *code(const struct order *order, size_t *ret_size)
     *ret_size = stream.total_out;
     (void)deflateEnd(&stream);
     free(plain);
-    if (order->kind == LOOPBACK_TAILED) {
-        memcpy(coded + *ret_size, TAIL, sizeof TAIL);
-        *ret_size += sizeof TAIL;
-    }
     return coded;
-}
-
-/* answer_coded: answers in gzip, in two pieces. */
-static enum after answer_coded(struct connection *c, const struct order *order)
-{
-    char head[256];
-    size_t size = 0;
-    char *coded = code(order, &size);
-    int head_size = snprintf(head, sizeof head,
-                             "HTTP/1.1 200 OK\r\nX-Number: %u\r\nContent-Encoding: gzip\r\n"
-                             "Content-Length: %zu\r\n\r\n",
-                             (unsigned)order->number, size);
-    LB_ASSERT(head_size > 0);
-    LB_ASSERT((size_t)head_size < sizeof head);
-    bool is_sent = send_all(c->fd, head, (size_t)head_size) && send_all(c->fd, coded, size / 2) &&
-                   send_all(c->fd, coded + size / 2, size - size / 2);
-    free(coded);
-    return is_sent ? AFTER_NEXT : AFTER_CLIENT_ENDED;
 }
 
 /* gate_wait: waits until the gate is open or the server stops. */
@@ -247,6 +224,29 @@ static void gate_wait(struct loopback *server)
         LB_ASSERT(error == 0);
     }
     server_unlock(server);
+}
+
+/* answer_coded: answers in gzip, in two pieces; what stands behind waits for the gate. */
+static enum after answer_coded(struct connection *c, const struct order *order)
+{
+    char head[256];
+    size_t size = 0;
+    char *coded = code(order, &size);
+    size_t tail_size = order->kind == LOOPBACK_TAILED ? sizeof TAIL : 0;
+    int head_size = snprintf(head, sizeof head,
+                             "HTTP/1.1 200 OK\r\nX-Number: %u\r\nContent-Encoding: gzip\r\n"
+                             "Content-Length: %zu\r\n\r\n",
+                             (unsigned)order->number, size + tail_size);
+    LB_ASSERT(head_size > 0);
+    LB_ASSERT((size_t)head_size < sizeof head);
+    bool is_sent = send_all(c->fd, head, (size_t)head_size) && send_all(c->fd, coded, size / 2) &&
+                   send_all(c->fd, coded + size / 2, size - size / 2);
+    free(coded);
+    if (is_sent && tail_size > 0) {
+        gate_wait(c->server);
+        is_sent = send_all(c->fd, TAIL, tail_size);
+    }
+    return is_sent ? AFTER_NEXT : AFTER_CLIENT_ENDED;
 }
 
 /* say_junk: says something unasked, and counts it before anybody can have read it. */

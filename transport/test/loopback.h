@@ -31,7 +31,7 @@ enum loopback_kind {
     LOOPBACK_JUNK,       /* answers with Content-Length; a little later it says something unasked */
     LOOPBACK_LAST_RESET, /* answers with Content-Length; a little later it resets */
     LOOPBACK_GZIP,       /* answers with Content-Length, in gzip if the request asks for it */
-    LOOPBACK_TAILED,     /* the same, with more bytes behind the end of gzip, inside the body */
+    LOOPBACK_TAILED, /* the same, with more bytes inside the body behind the end of gzip, past the gate */
 };
 
 #define LOOPBACK_KIND_COUNT 17
