@@ -179,6 +179,7 @@ static struct breach unasked_breach(const struct lb_world *world, const struct l
         *ret_has_any = true;
         lb_wire_read_unasked(world, i, caller, body, &exchange);
         breach = exchange_breach(world, &exchange, caller);
+        free(exchange.decoded);
         free(body);
         if (breach.rule == NULL) {
             return breach;
