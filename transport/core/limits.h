@@ -17,9 +17,6 @@
 #define LBI_ADDRESS_MAX 16u                       /* addresses of one host that a dial tries */
 #define LBI_ADDRESS_SHARE_NS UINT64_C(2000000000) /* of a dial's time, for each address at least */
 
-/* Of sockets on the loop: how old the answer of is_pending may be, and how many free buffers for bytes
- * read ahead are kept. */
-#define LBI_LOOK_NS UINT64_C(50000)
-#define LBI_AHEAD_SPARES_MAX 32u
+#define LBI_LOOK_NS UINT64_C(50000) /* how old the answer of is_pending may be on the loop */
 
 #endif

@@ -48,8 +48,6 @@ struct lbi_loop_watch {
 struct lbi_loop_network {
     struct lb_network network; /* first */
     struct lb_loop *loop;
-    void *spares; /* free buffers for bytes read ahead, linked */
-    uint32_t spare_count;
     uint32_t opened_count;
     uint32_t closed_count;
 };

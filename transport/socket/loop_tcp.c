@@ -3,24 +3,25 @@
  *
  * Mental model. A socket is a non-blocking descriptor that the loop watches edge-triggered from its
  * connect on, two notes about it, and two queues of coroutines that wait for it. The notes say what the
- * kernel may still have: `is_readable` and `is_writable` become true with an event, and false when a
- * call has found the descriptor drained or full, that is, when it moved less than it was asked for.
- * While a note is false no system call is made: the next change is an event.
+ * kernel has, as far as that is known without asking:
+ *
+ *   input    READY, since an event said so; DRAINED, since a read got less than it asked for; OPEN, since
+ *            a read got all it asked for, and there may be more
+ *   is_writable   until a write has not been taken whole; then from the next event on
  *
  *   opened --tcp_connect--> connected --tcp_shutdown--> shut --tcp_close--> gone
  *      \_________________tcp_shutdown__________________^
  *
- * An event may be about bytes that have been read meanwhile. Whoever only wants to know whether there is
- * something (a read of size 0, is_pending) therefore looks for himself, and takes what there is (`ahead`):
- * the look costs the system call that the read behind it saves. Buffers for it belong to the network
- * and are lent while they hold something: an idle connection has none.
+ * While the notes say that there is nothing, no system call is made: the next change is an event. What
+ * has been read is not told again, as epoll looks itself before it tells. Whoever only wants to know
+ * whether there is something (a read of size 0, is_pending) polls where the note is OPEN.
  *
- * How old may a look be? "Drained" was true when the call returned; an event that has come since waits in
- * the kernel until the loop asks for it. is_pending answers from the note if the look is younger than
- * LBI_LOOK_NS, and looks again otherwise. What that loses of rule R3 is what a round trip on the wire
- * loses anyway: the moment before the request, in which what the server has sent cannot be known here.
+ * How old may a note be? "Drained" was true when the read returned; what has come since waits in the
+ * kernel until the loop asks for events. is_pending answers from the note if it is younger than
+ * LBI_LOOK_NS, and polls otherwise. What that loses of rule R3 is what a round trip on the wire loses
+ * anyway: the moment before the request, in which what the server has sent cannot be known here.
  *
- * Invariants: the end and failures are never drained (`is_final`, `is_ended`, `is_broken` stay);
+ * Invariants: the end and failures are never drained (`is_final`, `is_broken` stay);
  * whoever meets a failure, which the kernel reports once, notes it before anybody else can look; a
  * socket is closed only when nobody waits in it.
  */
@@ -34,6 +35,7 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <stdint.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -41,12 +43,12 @@
 #include <unistd.h>
 
 #define SOCKET_MAGIC UINT32_C(0x736c6f70)
-#define AHEAD_SIZE LBI_INPUT_SIZE
 
-/* Bytes read ahead; `next` while it is a spare one. */
-union ahead {
-    union ahead *next;
-    char bytes[AHEAD_SIZE];
+/* What is known of the bytes that the kernel has for a reader. */
+enum input {
+    INPUT_DRAINED, /* there was nothing at looked_ns, and no event since */
+    INPUT_READY,   /* there is something */
+    INPUT_OPEN,    /* there may be something */
 };
 
 struct loop_socket {
@@ -61,16 +63,13 @@ struct loop_socket {
     bool is_secure; /* "https" */
     bool is_connected;
     bool is_shut;
-    bool is_readable; /* there may be something to read */
     bool is_writable; /* there may be room to write */
     bool is_final;    /* the end or a failure has come: there will always be something to read */
-    bool is_ended;    /* a read has met the end */
     bool is_broken;   /* the kernel has reported a failure, and will not do so again */
-    int fd;           /* -1: none */
+    enum input input;
+    int fd; /* -1: none */
     uint32_t call_count;
     uint64_t looked_ns; /* when it was last found drained */
-    union ahead *ahead; /* NULL: nothing has been read ahead */
-    uint32_t ahead_start, ahead_end;
     struct lbi_loop_queue readers, writers;
 };
 
@@ -88,7 +87,7 @@ static void socket_happened(struct lbi_loop_watch *watch, uint32_t events)
     bool is_final = (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0;
     s->is_final = s->is_final || is_final;
     if (is_final || (events & EPOLLIN) != 0) {
-        s->is_readable = true;
+        s->input = INPUT_READY;
         lbi_loop_wake(loop, &s->readers);
     }
     if (is_final || (events & EPOLLOUT) != 0) {
@@ -118,7 +117,7 @@ static bool socket_attach(struct loop_socket *s, int fd)
 {
     LB_ASSERT(s->fd < 0);
     s->fd = fd;
-    s->is_readable = false;
+    s->input = INPUT_DRAINED;
     s->is_writable = false;
     s->is_final = false;
     return lbi_loop_watch(s->network->loop, fd, &s->watch);
@@ -203,47 +202,22 @@ static enum lb_status tcp_connect(struct lb_socket *socket, uint64_t deadline_ns
 
 /* -- bytes -- */
 
-/* ahead_acquire: a buffer for bytes read ahead, or NULL. */
-static union ahead *ahead_acquire(struct lbi_loop_network *network)
-{
-    union ahead *ahead = network->spares;
-    if (ahead == NULL) {
-        struct lb_memory *memory = network->loop->memory;
-        return memory->alloc(memory, sizeof *ahead);
-    }
-    LB_ASSERT(network->spare_count > 0);
-    network->spares = ahead->next;
-    network->spare_count--;
-    return ahead;
-}
-
-static void ahead_release(struct lbi_loop_network *network, union ahead *ahead)
-{
-    if (network->spare_count == LBI_AHEAD_SPARES_MAX) {
-        struct lb_memory *memory = network->loop->memory;
-        memory->release(memory, ahead, sizeof *ahead);
-        return;
-    }
-    ahead->next = network->spares;
-    network->spares = ahead;
-    network->spare_count++;
-}
-
-/* socket_drained: a read has found that there is no more. */
+/* socket_drained: there is no more. */
 static void socket_drained(struct loop_socket *s)
 {
-    s->is_readable = s->is_final;
+    s->input = s->is_final ? INPUT_READY : INPUT_DRAINED;
     s->looked_ns = lbi_loop_now();
 }
 
-/* socket_receive: asks the kernel; LB_AGAIN: nothing is there. The end and failures repeat. */
-static enum lb_status socket_receive(struct loop_socket *s, void *bytes, size_t size,
-                                     size_t *ret_size)
+/* socket_take: reads what there is; LB_AGAIN: nothing. */
+static enum lb_status socket_take(struct loop_socket *s, void *bytes, size_t size, size_t *ret_size)
 {
+    if (s->is_shut) {
+        return LB_CLOSED;
+    }
     LB_ASSERT(s->is_connected);
-    LB_ASSERT(size > 0);
-    if (s->is_broken || s->is_ended) {
-        return s->is_broken ? LB_RESET : LB_END;
+    if (s->input == INPUT_DRAINED) {
+        return LB_AGAIN;
     }
     ssize_t count = -1;
     do {
@@ -251,67 +225,49 @@ static enum lb_status socket_receive(struct loop_socket *s, void *bytes, size_t 
     } while (count < 0 && errno == EINTR);
     if (count > 0) {
         *ret_size = (size_t)count;
+        s->input = INPUT_OPEN;
         if ((size_t)count < size) {
             socket_drained(s);
         }
         return LB_OK;
     }
     if (count < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) {
-        s->is_final = false; /* an event told of it, so a read would have met it */
+        s->is_final = false; /* what makes it final would have been read */
         socket_drained(s);
         return LB_AGAIN;
     }
     s->is_final = true;
-    s->is_readable = true;
-    s->is_ended = count == 0;
-    s->is_broken = count < 0;
+    s->input = INPUT_READY;
+    s->is_broken = s->is_broken || count < 0;
     return s->is_broken ? LB_RESET : LB_END;
 }
 
-/* socket_look: whether a read would return at once; takes what there is. Without memory it says that one
- * might, which costs a connection its reuse and nothing else. */
+/* socket_look: whether a read would return at once. By poll and not by a peek, which would take the
+ * report of a failure away from the reader. */
 static bool socket_look(struct loop_socket *s)
 {
-    if (s->is_shut || s->ahead != NULL || s->is_broken || s->is_ended) {
-        return true;
+    LB_ASSERT(s->is_connected);
+    int count = 0;
+    struct pollfd look = {.fd = s->fd, .events = POLLIN};
+    do {
+        count = poll(&look, 1, 0);
+    } while (count < 0 && errno == EINTR);
+    if (count == 0) {
+        socket_drained(s);
+    } else {
+        s->input = INPUT_READY;
     }
-    if (s->ahead == NULL) {
-        s->ahead = ahead_acquire(s->network);
-    }
-    if (s->ahead == NULL) {
-        return true;
-    }
-    size_t size = 0;
-    enum lb_status status = socket_receive(s, s->ahead->bytes, AHEAD_SIZE, &size);
-    s->ahead_start = 0;
-    s->ahead_end = (uint32_t)size;
-    if (status != LB_OK) {
-        ahead_release(s->network, s->ahead);
-        s->ahead = NULL;
-    }
-    return status != LB_AGAIN;
+    return s->input == INPUT_READY;
 }
 
-/* socket_take: what has been read ahead, or what the kernel has; LB_AGAIN: nothing. */
-static enum lb_status socket_take(struct loop_socket *s, char *bytes, size_t size, size_t *ret_size)
+/* socket_is_ready: for a read of size 0; LB_AGAIN: nothing has come. */
+static enum lb_status socket_is_ready(struct loop_socket *s)
 {
     if (s->is_shut) {
         return LB_CLOSED;
     }
-    if (s->ahead == NULL) {
-        return s->is_readable ? socket_receive(s, bytes, size, ret_size) : LB_AGAIN;
-    }
-    size_t left = s->ahead_end - s->ahead_start;
-    size_t taken = left < size ? left : size;
-    LB_ASSERT(left > 0);
-    memcpy(bytes, s->ahead->bytes + s->ahead_start, taken);
-    s->ahead_start += (uint32_t)taken;
-    if (taken == left) {
-        ahead_release(s->network, s->ahead);
-        s->ahead = NULL;
-    }
-    *ret_size = taken;
-    return LB_OK;
+    bool is_ready = s->input == INPUT_READY || (s->input == INPUT_OPEN && socket_look(s));
+    return is_ready ? LB_OK : LB_AGAIN;
 }
 
 static enum lb_status tcp_read(struct lb_socket *socket, void *bytes, size_t size,
@@ -323,13 +279,7 @@ static enum lb_status tcp_read(struct lb_socket *socket, void *bytes, size_t siz
     (void)site;
     enum lb_status status = LB_AGAIN;
     while (status == LB_AGAIN) {
-        if (size > 0) {
-            status = socket_take(s, bytes, size, ret_size);
-        } else if (s->is_shut) {
-            status = LB_CLOSED;
-        } else if (s->ahead != NULL || (s->is_readable && socket_look(s))) {
-            status = LB_OK;
-        }
+        status = size == 0 ? socket_is_ready(s) : socket_take(s, bytes, size, ret_size);
         if (status == LB_AGAIN) {
             enum lb_status waited = socket_wait(s, &s->readers, deadline_ns);
             status = waited == LB_OK ? LB_AGAIN : waited;
@@ -368,7 +318,7 @@ static enum lb_status socket_send(struct loop_socket *s, const void *bytes, size
     if (errno != EPIPE) {
         s->is_broken = true;
         s->is_final = true;
-        s->is_readable = true;
+        s->input = INPUT_READY;
     }
     return LB_RESET;
 }
@@ -392,14 +342,11 @@ static enum lb_status tcp_write(struct lb_socket *socket, const void *bytes, siz
 static bool tcp_is_pending(const struct lb_socket *socket)
 {
     struct loop_socket *s = socket_of(socket);
-    LB_ASSERT(s->is_shut || s->is_connected);
-    if (s->ahead != NULL || s->is_shut) {
+    if (s->is_shut || s->input == INPUT_READY) {
         return true;
     }
-    if (!s->is_readable && lbi_loop_now() - s->looked_ns < LBI_LOOK_NS) {
-        return false;
-    }
-    return socket_look(s);
+    bool is_fresh = s->input == INPUT_DRAINED && lbi_loop_now() - s->looked_ns < LBI_LOOK_NS;
+    return !is_fresh && socket_look(s);
 }
 
 /* -- the end -- */
@@ -428,9 +375,6 @@ static void tcp_close(struct lb_socket **socket, enum lb_site site)
     LB_ASSERT(s->call_count == 0);
     LB_ASSERT(s->readers.first == NULL);
     LB_ASSERT(s->writers.first == NULL);
-    if (s->ahead != NULL) {
-        ahead_release(network, s->ahead);
-    }
     if (s->fd >= 0) {
         (void)close(s->fd);
     }
@@ -508,13 +452,6 @@ void lbi_loop_network_init(struct lb_loop *loop)
 
 void lbi_loop_network_deinit(struct lb_loop *loop)
 {
-    struct lbi_loop_network *network = &loop->network;
-    LB_ASSERT(network->opened_count == network->closed_count);
-    while (network->spares != NULL) {
-        union ahead *ahead = network->spares;
-        network->spares = ahead->next;
-        network->spare_count--;
-        loop->memory->release(loop->memory, ahead, sizeof *ahead);
-    }
-    LB_ASSERT(network->spare_count == 0);
+    LB_ASSERT(loop->network.opened_count == loop->network.closed_count);
+    loop->network.loop = NULL;
 }

@@ -1,6 +1,6 @@
 /*
  * Tests of the sockets over TCP by themselves: what socket.h promises of each call, against a server on
- * loopback.
+ * loopback. On threads, and with TEST_ON_LOOP on the loop.
  */
 #include <netdb.h>
 #include <setjmp.h>
@@ -10,7 +10,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include <pthread.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -20,19 +19,20 @@
 #include "lastbyte/lastbyte.h"
 #include "test/loopback.h"
 #include "test/memory_fixture.h"
+#include "test/side.h"
 
 #define MS UINT64_C(1000000)
 #define PATIENCE_MS 20000 /* for what happens at once on a machine that is not busy */
 
 static struct world {
-    struct lb_network *network;
+    struct lb_network *network; /* borrowed from the side */
     struct loopback *server;
     uint32_t fd_count; /* before the test */
 } world;
 
 static uint64_t now(void)
 {
-    struct lb_runtime *runtime = lb_runtime_threads();
+    struct lb_runtime *runtime = side_runtime();
     return runtime->ops->now(runtime);
 }
 
@@ -40,7 +40,8 @@ static int setup(void **state)
 {
     (void)state;
     world.fd_count = loopback_fd_count();
-    assert_int_equal(lb_network_tcp_new(lb_memory_standard(), &world.network), LB_OK);
+    side_begin(lb_memory_standard());
+    world.network = side_network();
     world.server = loopback_start("127.0.0.1");
     return 0;
 }
@@ -48,11 +49,28 @@ static int setup(void **state)
 static int teardown(void **state)
 {
     (void)state;
+    if (side_is_left()) {
+        return -1;
+    }
     loopback_stop(&world.server);
-    lb_network_tcp_free(&world.network);
-    assert_null(world.network);
+    side_end();
     assert_int_equal(loopback_fd_count(), world.fd_count);
     return 0;
+}
+
+static void nothing_more(void)
+{
+}
+
+/* A test: its scenario runs on this program's side. */
+struct scenario {
+    void (*function)(void **state);
+};
+
+static void scenario_run(void **state)
+{
+    const struct scenario *scenario = *state;
+    side_run(scenario->function, nothing_more);
 }
 
 static struct lb_socket *open_socket(const char *scheme, const char *host)
@@ -119,7 +137,10 @@ static void test_threads_tcp_tries_each_address_of_a_name(void **state)
      * without a hosts file and a resolver knows neither. */
     struct addrinfo *addresses = NULL;
     if (getaddrinfo("localhost", NULL, NULL, &addresses) != 0) {
-        skip();
+        if (!SIDE_IS_LOOP) {
+            skip(); /* which would leave the loop in the middle of its run */
+        }
+        return;
     }
     freeaddrinfo(addresses);
     struct lb_socket *socket = open_socket("http", "localhost");
@@ -184,12 +205,12 @@ static void test_threads_tcp_keeps_a_reset_that_a_write_found(void **state)
         s->ops->write(s, request, sizeof request - 1, LB_NEVER, LB_SITE_SOCKET_WRITE, &size),
         LB_OK);
     for (uint32_t i = 0; i < PATIENCE_MS && loopback_requests(world.server) == taken; i++) {
-        loopback_pause(1); /* more bytes belong behind the request, not into it */
+        side_pause(1); /* more bytes belong behind the request, not into it */
     }
     assert_int_equal(loopback_requests(world.server), taken + 1);
     enum lb_status status = LB_OK;
     for (uint32_t i = 0; i < PATIENCE_MS && status == LB_OK; i++) {
-        loopback_pause(1);
+        side_pause(1);
         status = s->ops->write(s, "x", 1, LB_NEVER, LB_SITE_SOCKET_WRITE, &size);
     }
     assert_int_equal(status, LB_RESET);
@@ -202,20 +223,19 @@ static void test_threads_tcp_keeps_a_reset_that_a_write_found(void **state)
     s->ops->close(&s, LB_SITE_SOCKET_CLOSE);
 }
 
-/* A call on a socket in another thread. */
+/* A call on a socket beside the scenario. */
 struct socket_call {
     struct lb_socket *socket;
     enum lb_status status;
 };
 
-static void *connect_main(void *argument)
+static void connect_main(void *argument)
 {
     struct socket_call *call = argument;
     call->status = call->socket->ops->connect(call->socket, LB_NEVER, LB_SITE_SOCKET_CONNECT);
-    return NULL;
 }
 
-static void *write_main(void *argument)
+static void write_main(void *argument)
 {
     static const char bytes[65536];
     struct socket_call *call = argument;
@@ -225,18 +245,17 @@ static void *write_main(void *argument)
         call->status = call->socket->ops->write(call->socket, bytes, sizeof bytes, LB_NEVER,
                                                 LB_SITE_SOCKET_WRITE, &size);
     }
-    return NULL;
 }
 
 /* expect_shutdown_unblocks: a call that blocks for good on a socket to a port that stalls. */
-static void expect_shutdown_unblocks(struct lb_socket *socket, void *(*function)(void *))
+static void expect_shutdown_unblocks(struct lb_socket *socket, void (*function)(void *))
 {
     struct socket_call call = {.socket = socket};
-    pthread_t thread;
-    assert_int_equal(pthread_create(&thread, NULL, function, &call), 0);
-    loopback_pause(50);
+    struct side_task task;
+    side_start(&task, function, &call);
+    side_pause(50);
     socket->ops->shutdown(socket, LB_SITE_SOCKET_SHUTDOWN);
-    assert_int_equal(pthread_join(thread, NULL), 0);
+    side_finish(&task);
     assert_int_equal(call.status, LB_CLOSED);
     socket->ops->close(&socket, LB_SITE_SOCKET_CLOSE);
 }
@@ -261,7 +280,13 @@ static void test_threads_tcp_shutdown_unblocks_connect_and_write(void **state)
     loopback_unstall(&stalled);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(test_threads_tcp_##name, setup, teardown)
+#define TEST(name)                                                                                 \
+    {                                                                                              \
+        "test_" SIDE_NAME "_tcp_" #name, scenario_run, setup, teardown, &(struct scenario)         \
+        {                                                                                          \
+            test_threads_tcp_##name                                                                \
+        }                                                                                          \
+    }
 
 int main(void)
 {
@@ -274,5 +299,5 @@ int main(void)
         TEST(keeps_a_reset_that_a_write_found),
         TEST(shutdown_unblocks_connect_and_write),
     };
-    return cmocka_run_group_tests_name("threads_tcp", tests, NULL, NULL);
+    return cmocka_run_group_tests_name(SIDE_NAME "_tcp", tests, NULL, NULL);
 }
