@@ -298,8 +298,14 @@ static void reading_step(struct reading *r, const char *bytes, size_t size, size
         size_t stored = 0;
         if (r->status == LB_AGAIN) {
             r->status = lbi_reader_feed_head(&r->reader, bytes + at, size - at, &used);
+            bool is_interim = r->status == LB_OK && lbi_reader_is_interim(&r->reader);
             bool is_bodiless = r->reader.framing == LBI_FRAMING_NONE;
-            r->status = r->status == LB_OK && is_bodiless ? LB_END : r->status;
+            if (is_interim) {
+                lbi_reader_next(&r->reader, false);
+                r->status = LB_AGAIN;
+            } else if (r->status == LB_OK && is_bodiless) {
+                r->status = LB_END;
+            }
         } else {
             r->status = lbi_reader_feed_body(&r->reader, bytes + at, size - at, &used,
                                              r->body + r->body_size, room, &stored);

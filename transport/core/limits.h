@@ -11,6 +11,10 @@
 #define LBI_HOST_MAX 255u      /* bytes of a host's name (RFC 1035 section 2.3.4) */
 #define LBI_TARGET_MAX 8192u   /* bytes of a request target (RFC 9110 section 4.1: 8000) */
 
+#define LBI_METHOD_MAX 32u     /* bytes of a method */
+#define LBI_FIELDS_MAX 65536u  /* bytes of the fields that a caller adds to a request */
+#define LBI_UPLOAD_SIZE 16384u /* bytes of a request's body that are read at once */
+
 /* Framing bytes that a chunked body may spend on each of its bytes, beyond head_size_max. */
 #define LBI_OVERHEAD_PER_BYTE 16u
 

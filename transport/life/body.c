@@ -86,7 +86,7 @@ static enum lb_status body_settle(struct lb_request *request, struct lbi_connect
                                   enum lb_status status, size_t *ret_size, struct lbi_work *work)
 {
     if (status == LB_END && request->connection == c) {
-        lbi_connection_await_write(c, &request->wake);
+        lbi_connection_await_write(c, &request->wake, false);
     }
     c->is_reading = false;
     if (body_outcome(request) != LB_OK) {
@@ -110,7 +110,7 @@ enum lb_status lb_body_read(struct lb_body *body, void *bytes, size_t size, size
     struct lb_transport *t = request->transport;
     LB_ASSERT(bytes != NULL);
     LB_ASSERT(size > 0);
-    struct lbi_work work = {NULL, NULL};
+    struct lbi_work work = LBI_NO_WORK;
     size_t stored = 0;
     lbi_lock(t, LB_SITE_BODY_READ);
     LB_ASSERT(request->body_state != LB_BODY_NONE);
@@ -141,7 +141,7 @@ void lb_body_close(struct lb_body *body)
 {
     struct lb_request *request = body_request(body);
     struct lb_transport *t = request->transport;
-    struct lbi_work work = {NULL, NULL};
+    struct lbi_work work = LBI_NO_WORK;
     lbi_lock(t, LB_SITE_BODY_CLOSE);
     LB_ASSERT(request->body_state != LB_BODY_NONE);
     body->is_closed = true;

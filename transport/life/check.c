@@ -29,7 +29,8 @@ static void check_exchange(const struct lbi_connection *c)
     }
     LB_ASSERT(c->is_write_wanted + c->is_write_begun == 1);
     LB_ASSERT(c->is_write_begun || !c->is_write_done);
-    LB_ASSERT(c->is_write_done || c->head != NULL);
+    bool is_writing = c->is_write_begun && !c->is_write_done;
+    LB_ASSERT(is_writing ? c->writing == request : c->writing == NULL);
 }
 
 static void check_connection(const struct lbi_connection *c, struct census *census)

@@ -92,19 +92,21 @@ void lbi_connection_begin(struct lbi_connection *c, struct lb_request *request)
     LB_ASSERT(c->request == NULL);
     LB_ASSERT(c->exchange == LBI_EXCHANGE_NONE);
     LB_ASSERT(c->input_start == c->input_end);
-    LB_ASSERT(c->head == NULL);
+    LB_ASSERT(c->writing == NULL);
     lbi_connection_set_state(c, LBI_CONNECTION_BUSY);
     c->exchange = LBI_EXCHANGE_HEAD;
     c->request = request;
-    c->head = lbi_request_head_acquire(request->head);
     c->input_start = 0;
     c->input_end = 0;
     c->is_answered = false;
+    c->write_site = LB_SITE_SOCKET_WRITE;
+    c->go_ahead = LBI_CONTINUE_OPEN;
     c->is_write_wanted = true;
     c->is_write_begun = false;
     c->is_write_done = false;
     c->is_write_failed = false;
     c->is_write_empty = true;
+    c->is_head_written = false;
     c->is_write_awaited = false;
     c->head_deadline_ns = LB_NEVER;
     lbi_reader_begin(&c->reader, request->is_head_method);
@@ -121,10 +123,6 @@ static struct lb_request *connection_detach(struct lbi_connection *c)
     LB_ASSERT(request != NULL);
     LB_ASSERT(request->connection == c);
     lbi_emit(c->transport, LB_EVENT_EXCHANGE_END, lbi_connection_name(c), request->id);
-    if (request->phase == LBI_REQUEST_STARTED && c->is_write_begun && !c->is_write_done) {
-        c->writing_for = request;
-        request->writing_count++;
-    }
     request->connection = NULL;
     c->request = NULL;
     c->exchange = LBI_EXCHANGE_NONE;
@@ -141,11 +139,12 @@ static bool connection_is_reusable(const struct lbi_connection *c)
            c->is_write_done && !c->is_write_failed;
 }
 
-void lbi_connection_await_write(struct lbi_connection *c, struct lb_cond *cond)
+void lbi_connection_await_write(struct lbi_connection *c, struct lb_cond *cond, bool is_head_enough)
 {
     struct lb_transport *t = c->transport;
     uint64_t deadline_ns = lbi_deadline(t, t->options.written_duration_ns);
-    while (c->state == LBI_CONNECTION_BUSY && !c->is_write_done) {
+    while (c->state == LBI_CONNECTION_BUSY && !c->is_write_done &&
+           !(is_head_enough && c->is_head_written)) {
         c->is_write_awaited = true;
         if (!lbi_wait(t, cond, deadline_ns, LB_SITE_WAIT_WRITTEN)) {
             return;
@@ -153,11 +152,22 @@ void lbi_connection_await_write(struct lbi_connection *c, struct lb_cond *cond)
     }
 }
 
+bool lbi_connection_may_repeat(const struct lbi_connection *c)
+{
+    const struct lb_request *request = c->request;
+    LB_ASSERT(request != NULL);
+    bool is_unwritten = !c->is_write_begun || (c->is_write_done && c->is_write_empty);
+    bool has_rewind = request->source != NULL && request->source->ops->rewind != NULL;
+    bool is_at_hand = !request->has_body || !request->is_source_read || has_rewind;
+    return request->phase == LBI_REQUEST_STARTED && c->is_reused && is_at_hand &&
+           (is_unwritten || request->may_repeat);
+}
+
 void lbi_connection_end(struct lbi_connection *c, struct lbi_work *work)
 {
     LB_ASSERT(c->state == LBI_CONNECTION_BUSY);
     bool is_reusable = connection_is_reusable(c);
-    lbi_request_end(connection_detach(c));
+    lbi_request_end(connection_detach(c), work);
     c->is_reused = true;
     lbi_wake(c->transport, &c->read_wake, LB_SITE_WAKE_READ);
     if (is_reusable) {
@@ -176,6 +186,7 @@ void lbi_connection_close(struct lbi_connection *c, enum lb_status cause, bool m
     if (c->state == LBI_CONNECTION_IDLE) {
         lbi_pool_remove(c);
     }
+    may_retry = may_retry && c->request != NULL && lbi_connection_may_repeat(c);
     struct lb_request *lost = c->request == NULL ? NULL : connection_detach(c);
     if (c->dialed_for != NULL) {
         lost = c->dialed_for;
@@ -185,7 +196,7 @@ void lbi_connection_close(struct lbi_connection *c, enum lb_status cause, bool m
     lbi_connection_set_state(c, LBI_CONNECTION_CLOSED);
     lbi_emit(t, LB_EVENT_CONNECTION_CLOSE, lbi_connection_name(c), cause);
     if (lost != NULL) {
-        lbi_request_lost(lost, cause, may_retry && c->is_reused);
+        lbi_request_lost(lost, cause, may_retry, work);
     }
     c->pin_count++;
     c->next_shut = work->shuts;
@@ -197,7 +208,7 @@ void lbi_connection_close(struct lbi_connection *c, enum lb_status cause, bool m
 void lbi_connection_finish(struct lbi_connection *c, struct lbi_work *work)
 {
     struct lb_transport *t = c->transport;
-    struct lbi_work own = {NULL, NULL};
+    struct lbi_work own = LBI_NO_WORK;
     lbi_lock(t, LB_SITE_READ_END);
     LB_ASSERT(c->state == LBI_CONNECTION_CLOSED);
     while (c->pin_count > 0 || c->is_reading) {
@@ -207,12 +218,14 @@ void lbi_connection_finish(struct lbi_connection *c, struct lbi_work *work)
     if (c->write_worker != NULL) {
         t->runtime->ops->worker_join(t->runtime, &c->write_worker, LB_SITE_JOIN_WRITE);
     }
-    c->socket->ops->close(&c->socket, LB_SITE_SOCKET_CLOSE);
+    if (c->socket != NULL) {
+        c->socket->ops->close(&c->socket, LB_SITE_SOCKET_CLOSE);
+    }
     lbi_reader_deinit(&c->reader);
 
     lbi_lock(t, LB_SITE_READ_END);
     struct lbi_host *host = c->host;
-    lbi_request_head_release(&c->head);
+    LB_ASSERT(c->writing == NULL);
     DL_DELETE(host->connections, c);
     LB_ASSERT(host->slot_count > 0);
     LB_ASSERT(t->connection_count > 0);

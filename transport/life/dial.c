@@ -24,7 +24,7 @@ static enum lb_status dial_start_worker(struct lbi_connection *c, enum lb_role r
 static void dial_fail(struct lbi_connection *c, enum lb_status cause)
 {
     struct lb_transport *t = c->transport;
-    struct lbi_work work = {NULL, NULL};
+    struct lbi_work work = LBI_NO_WORK;
     lbi_lock(t, LB_SITE_DIAL_DONE);
     if (c->state != LBI_CONNECTION_CLOSED) {
         lbi_connection_close(c, cause, false, &work);
@@ -47,7 +47,7 @@ enum lb_status lbi_dial_start(struct lbi_connection *c)
 static bool dial_hand_over(struct lbi_connection *c, enum lb_status status)
 {
     struct lb_transport *t = c->transport;
-    struct lbi_work work = {NULL, NULL};
+    struct lbi_work work = LBI_NO_WORK;
     lbi_lock(t, LB_SITE_DIAL_DONE);
     lbi_emit(t, LB_EVENT_DIAL_END, lbi_connection_name(c), status);
     if (c->state == LBI_CONNECTION_CLOSED) {

@@ -39,6 +39,13 @@ enum lbi_exchange {
     LBI_EXCHANGE_BODY, /* the body is open; the read worker waits for its end */
 };
 
+/* Whether the body of a request with an expectation is to be sent (RFC 9110 section 10.1.1). */
+enum lbi_continue {
+    LBI_CONTINUE_OPEN,    /* nothing has been said yet */
+    LBI_CONTINUE_WANTED,  /* 100, or a final response that leaves the connection open (R8) */
+    LBI_CONTINUE_REFUSED, /* a final response that ends the connection: the body is left out */
+};
+
 enum lbi_request_phase {
     LBI_REQUEST_NEW,     /* not sent, or to be sent again */
     LBI_REQUEST_QUEUED,  /* waits for a connection, in its host's queue */
@@ -47,12 +54,18 @@ enum lbi_request_phase {
     LBI_REQUEST_DONE,    /* final: `outcome` says how */
 };
 
-/* Effects of a transition, done after the lock is released. Zero is empty. Its connections are
- * pinned, so that they live until the effects have been done. */
+/* Effects of a transition, done after the lock is released. Zero is empty. Its connections and requests
+ * are pinned, so that they live until the effects have been done. */
 struct lbi_work {
     struct lbi_connection *dials; /* linked by next_dial: start their dial workers */
     struct lbi_connection *shuts; /* linked by next_shut: shut their sockets down */
+    struct lb_request *sources;   /* linked by next_source: close their sources */
 };
+
+#define LBI_NO_WORK                                                                                \
+    {                                                                                              \
+        NULL, NULL, NULL                                                                           \
+    }
 
 struct lbi_host {
     uint32_t magic;
@@ -88,20 +101,22 @@ struct lbi_connection {
     struct lbi_connection *next_ended;            /* of the transport's ended ones */
     struct lb_request *request;                   /* BUSY: whose exchange it is */
     struct lb_request *dialed_for;                /* DIALING: who started it and still waits */
-    struct lb_request *writing_for; /* CLOSED: whose head is still being written (B6) */
-    uint64_t idle_deadline_ns;      /* IDLE: when it is too old */
-    uint32_t pin_count;             /* works that hold it */
-    bool is_reading;                /* a caller is inside lb_body_read */
-    bool is_reused;                 /* has been pooled, or has served an exchange */
-    bool is_answered;     /* the read worker has taken the response's first bytes for it */
-    bool is_write_wanted; /* the write worker has a head to write */
+    struct lb_request *writing; /* whom the write worker writes for, and so pins (B6) */
+    uint64_t idle_deadline_ns;  /* IDLE: when it is too old */
+    uint32_t pin_count;         /* works that hold it */
+    bool is_reading;            /* a caller is inside lb_body_read */
+    bool is_reused;             /* has been pooled, or has served an exchange */
+    bool is_answered;           /* the read worker has taken the response's first bytes for it */
+    enum lb_site write_site;    /* where the write worker stands while it writes, for profiles */
+    enum lbi_continue go_ahead;
+    bool is_write_wanted; /* the write worker has a request to write */
     bool is_write_begun;
     bool is_write_done;
     bool is_write_failed;
-    bool is_write_empty;           /* not a byte of the head has been written */
-    bool is_write_awaited;         /* somebody waits for is_write_done */
-    uint64_t head_deadline_ns;     /* STARTED request: until when the head must have come */
-    struct lbi_request_head *head; /* what the write worker writes */
+    bool is_write_empty;       /* not a byte of the request has been written; its write worker's */
+    bool is_head_written;      /* the request's head has been, and its body is on the way */
+    bool is_write_awaited;     /* somebody waits for is_write_done or is_head_written */
+    uint64_t head_deadline_ns; /* STARTED request: until when the head must have come */
     struct lbi_reader reader;
     uint32_t input_start, input_end;
     char input[LBI_INPUT_SIZE];
@@ -126,14 +141,26 @@ struct lb_request {
     struct lbi_connection *connection;          /* STARTED, BODY */
     struct lbi_connection *dial;                /* QUEUED: the dial made for it, if any */
     struct lb_cond wake;                        /* for the callers inside send and read */
+    struct lb_request *next_source;             /* of a work */
     struct lbi_request_head *head;
-    uint64_t id; /* order of lb_request_new, from 1 */
+    struct lb_source *source;         /* its body, while it may still be read; NULL: none */
+    struct lb_source *source_closing; /* of a work: to be closed */
+    uint64_t source_size;
+    struct lb_interim *interim;
+    struct lb_socket *upgraded; /* after a 101, until somebody takes it */
+    uint64_t id;                /* order of lb_request_new, from 1 */
     uint64_t deadline_ns;
     const char *call_site;
     uint32_t retry_count;
     bool is_head_method;
     bool is_close;
-    uint32_t writing_count; /* connections it was carried away from that still write it (B6) */
+    uint32_t pin_count;  /* workers and effects inside its head, its source or its hook (B6) */
+    bool is_pin_awaited; /* somebody waits until there is none */
+    bool is_expect;
+    bool is_upgrade;
+    bool has_body;       /* it has a source that is not empty */
+    bool is_source_read; /* the source has been asked for a byte since it was at its first */
+    bool may_repeat;     /* R5: it may be sent again although it may have been received */
     enum lb_body_state body_state;
     enum lb_status outcome; /* DONE: LB_END or an error; before: LB_OK */
     struct lb_response response;
@@ -172,6 +199,8 @@ uint64_t lbi_now(const struct lb_transport *t);
 uint64_t lbi_deadline(const struct lb_transport *t, uint64_t duration_ns);
 void lbi_emit(const struct lb_transport *t, enum lb_event event, const char *subject,
               uint64_t value);
+/* lbi_work_is_empty: whether there is nothing to be done. */
+bool lbi_work_is_empty(const struct lbi_work *work);
 /* lbi_unlock_run: releases the lock, then does the effects collected under it. */
 void lbi_unlock_run(struct lb_transport *t, struct lbi_work *work);
 /* lbi_leave: the last act of a call that may block: does the effects, then is no caller any more. */
@@ -215,9 +244,13 @@ void lbi_connection_close(struct lbi_connection *c, enum lb_status cause, bool m
  * dials that its slot makes possible are added to `work`; NULL: they are started here. */
 void lbi_connection_finish(struct lbi_connection *c, struct lbi_work *work);
 const char *lbi_connection_name(const struct lbi_connection *c);
-/* lbi_connection_await_write: waits on `cond` until the request is written, the connection is closed,
- * or the time that R7 allows is over. */
-void lbi_connection_await_write(struct lbi_connection *c, struct lb_cond *cond);
+/* lbi_connection_await_write: waits on `cond` until the request is written (its head alone where
+ * is_head_enough), the connection is closed, or the time that R7 allows is over. */
+void lbi_connection_await_write(struct lbi_connection *c, struct lb_cond *cond,
+                                bool is_head_enough);
+/* lbi_connection_may_repeat: whether its request could start again elsewhere, were the connection lost
+ * before a response (R5). */
+bool lbi_connection_may_repeat(const struct lbi_connection *c);
 
 /* -- dial.c, read_worker.c, write_worker.c: what workers execute; the argument is a connection -- */
 
@@ -228,17 +261,31 @@ void lbi_write_worker(void *argument);
  * the caller, who holds its pin, finishes it. */
 enum lb_status lbi_dial_start(struct lbi_connection *c);
 
+/* -- upgrade.c -- */
+
+/* lbi_upgrade_new: wraps the connection's socket, and the bytes behind the head, into one that the
+ * caller can take; the connection has no socket any more. Errors: LB_MEMORY, nothing is changed then. */
+enum lb_status lbi_upgrade_new(struct lbi_connection *c, struct lb_socket **ret_socket);
+
 /* -- request.c -- */
 
 void lbi_request_set_phase(struct lb_request *request, enum lbi_request_phase phase);
+/* lbi_request_pin: somebody is inside something of the request without the lock: neither does its send
+ * return an error nor is it released before the pin is given back (B6). */
+void lbi_request_pin(struct lb_request *request);
+void lbi_request_unpin(struct lb_request *request);
+/* lbi_request_close_source: no byte of its body is needed any more: closes the source, once (O2). */
+void lbi_request_close_source(struct lb_request *request, struct lbi_work *work);
 /* lbi_request_fail: ends a request that has not ended, at whatever stage, with an error. */
 void lbi_request_fail(struct lb_request *request, enum lb_status cause, struct lbi_work *work);
 /* lbi_request_lost: its connection has gone. Ends the request with `cause`, or makes it NEW again. */
-void lbi_request_lost(struct lb_request *request, enum lb_status cause, bool may_retry);
+void lbi_request_lost(struct lb_request *request, enum lb_status cause, bool may_retry,
+                      struct lbi_work *work);
 /* lbi_request_end: the body has come to its end. */
-void lbi_request_end(struct lb_request *request);
-/* lbi_request_destroy: releases a request that is in no list but the transport's. */
-void lbi_request_destroy(struct lb_request *request);
+void lbi_request_end(struct lb_request *request, struct lbi_work *work);
+/* lbi_request_release: ends with the lock released: waits until nobody is inside anything of a request
+ * that is DONE, closes a socket that nobody has taken, and destroys it. */
+void lbi_request_release(struct lb_request *request);
 
 /* -- check.c: assertions on whole machines, with the lock held or no worker running -- */
 

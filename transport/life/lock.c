@@ -112,7 +112,9 @@ static struct lbi_connection *work_start_dials(struct lb_transport *t, struct lb
 static void work_shut(struct lb_transport *t, struct lbi_work *work)
 {
     for (struct lbi_connection *c = work->shuts; c != NULL; c = c->next_shut) {
-        c->socket->ops->shutdown(c->socket, LB_SITE_SOCKET_SHUTDOWN);
+        if (c->socket != NULL) { /* or it belongs to somebody else now (upgrade.c) */
+            c->socket->ops->shutdown(c->socket, LB_SITE_SOCKET_SHUTDOWN);
+        }
     }
     lbi_lock(t, LB_SITE_WORK_UNPIN);
     while (work->shuts != NULL) {
@@ -124,11 +126,37 @@ static void work_shut(struct lb_transport *t, struct lbi_work *work)
     lbi_unlock(t);
 }
 
+/* work_close_sources: closes the sources of a work. */
+static void work_close_sources(struct lb_transport *t, struct lbi_work *work)
+{
+    for (struct lb_request *request = work->sources; request != NULL;
+         request = request->next_source) {
+        request->source_closing->ops->close(request->source_closing);
+    }
+    lbi_lock(t, LB_SITE_SOURCE_CLOSE);
+    while (work->sources != NULL) {
+        struct lb_request *request = work->sources;
+        work->sources = request->next_source;
+        request->next_source = NULL;
+        request->source_closing = NULL;
+        lbi_request_unpin(request);
+    }
+    lbi_unlock(t);
+}
+
+bool lbi_work_is_empty(const struct lbi_work *work)
+{
+    return work->dials == NULL && work->shuts == NULL && work->sources == NULL;
+}
+
 void lbi_unlock_run(struct lb_transport *t, struct lbi_work *work)
 {
     lbi_unlock(t);
     if (work->shuts != NULL) {
         work_shut(t, work);
+    }
+    if (work->sources != NULL) {
+        work_close_sources(t, work);
     }
     while (work->dials != NULL) {
         struct lbi_connection *failed = work_start_dials(t, work);
@@ -144,7 +172,7 @@ void lbi_unlock_run(struct lb_transport *t, struct lbi_work *work)
 
 void lbi_leave(struct lb_transport *t, struct lbi_work *work)
 {
-    if (work->dials != NULL || work->shuts != NULL) {
+    if (!lbi_work_is_empty(work)) {
         lbi_unlock_run(t, work);
         lbi_lock(t, LB_SITE_WORK_UNPIN);
     }

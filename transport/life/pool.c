@@ -176,6 +176,8 @@ void lbi_pool_give(struct lbi_connection *c, struct lbi_work *work)
     LB_ASSERT(c->exchange == LBI_EXCHANGE_NONE);
     if (t->is_closing) {
         lbi_connection_close(c, LB_CLOSED, false, work);
+    } else if (t->options.is_keep_alive_off) {
+        lbi_connection_close(c, LB_LIMIT, false, work); /* whom it was dialed for has gone */
     } else if (!lbi_connection_is_quiet(c)) {
         lbi_connection_close(c, LB_PROTOCOL, false, work);
     } else if (host->waiters != NULL) {

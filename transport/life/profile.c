@@ -68,7 +68,7 @@ static void profile_add_connection(struct profile *profile, const struct lbi_con
     const char *call_site = is_open ? c->request->call_site : NULL;
     enum lb_site read_site = is_open ? LB_SITE_WAIT_BODY_END : LB_SITE_SOCKET_READ_FIRST;
     bool is_writing = c->state == LBI_CONNECTION_BUSY && !c->is_write_done;
-    enum lb_site write_site = is_writing ? LB_SITE_SOCKET_WRITE : LB_SITE_WAIT_REQUEST;
+    enum lb_site write_site = is_writing ? c->write_site : LB_SITE_WAIT_REQUEST;
     switch (c->state) {
     case LBI_CONNECTION_DIALING:
         profile_add(profile, LB_ROLE_DIAL, LB_SITE_SOCKET_CONNECT, NULL);

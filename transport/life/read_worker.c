@@ -13,6 +13,7 @@
  * Whenever the connection is closed it ends, and takes the write worker and the socket with it (E2).
  */
 #include <stddef.h>
+#include <string.h>
 
 #include "core/assert.h"
 #include "life/life.h"
@@ -73,7 +74,7 @@ static bool read_first(struct lbi_connection *c, uint64_t deadline_ns)
         size_t size = 0;
         enum lb_status status =
             c->socket->ops->read(c->socket, NULL, 0, deadline_ns, LB_SITE_SOCKET_READ_FIRST, &size);
-        struct lbi_work work = {NULL, NULL};
+        struct lbi_work work = LBI_NO_WORK;
         lbi_lock(t, LB_SITE_READ_EVENT);
         event = read_judge(c, status, &work);
         lbi_unlock_run(t, &work);
@@ -82,24 +83,79 @@ static bool read_first(struct lbi_connection *c, uint64_t deadline_ns)
     return event == READ_ANSWER;
 }
 
+/* read_interim: an interim response has come: it may let the request's body go, and its hook sees it.
+ * LB_AGAIN: on to the next head. Under no lock. */
+static enum lb_status read_interim(struct lbi_connection *c)
+{
+    struct lb_transport *t = c->transport;
+    struct lb_response response;
+    memset(&response, 0, sizeof response);
+    lbi_lock(t, LB_SITE_READ_INTERIM);
+    if (c->state != LBI_CONNECTION_BUSY) {
+        lbi_unlock(t);
+        return LB_CLOSED;
+    }
+    if (c->reader.head.code == 100 && c->go_ahead == LBI_CONTINUE_OPEN) {
+        c->go_ahead = LBI_CONTINUE_WANTED;
+        lbi_wake(t, &c->write_wake, LB_SITE_WAKE_WRITE);
+    }
+    struct lb_request *request = c->request;
+    struct lb_interim *interim = request->interim;
+    if (interim == NULL) {
+        lbi_unlock(t);
+        lbi_reader_next(&c->reader, false);
+        return LB_AGAIN;
+    }
+    lbi_request_pin(request);
+    lbi_unlock(t);
+    lbi_reader_take_head(&c->reader, &response.head);
+    lbi_reader_next(&c->reader, true);
+    enum lb_status status = interim->seen(interim, &response);
+    lbi_head_deinit(&response.head);
+    lbi_lock(t, LB_SITE_READ_INTERIM);
+    lbi_request_unpin(request);
+    lbi_unlock(t);
+    return status == LB_OK ? LB_AGAIN : LB_PROTOCOL;
+}
+
 /* read_head_bytes: reads until the response's head is complete, or cannot be. */
 static enum lb_status read_head_bytes(struct lbi_connection *c)
 {
     enum lb_status status = LB_AGAIN;
     while (status == LB_AGAIN) {
-        LB_ASSERT(c->input_start == c->input_end);
-        size_t size = 0;
-        status = c->socket->ops->read(c->socket, c->input, sizeof c->input, LB_NEVER,
-                                      LB_SITE_SOCKET_READ_HEAD, &size);
-        if (status != LB_OK) {
-            return status == LB_END ? LB_INCOMPLETE : status;
+        if (c->input_start == c->input_end) {
+            size_t size = 0;
+            status = c->socket->ops->read(c->socket, c->input, sizeof c->input, LB_NEVER,
+                                          LB_SITE_SOCKET_READ_HEAD, &size);
+            if (status != LB_OK) {
+                return status == LB_END ? LB_INCOMPLETE : status;
+            }
+            c->input_start = 0;
+            c->input_end = (uint32_t)size;
         }
         size_t used = 0;
-        status = lbi_reader_feed_head(&c->reader, c->input, size, &used);
-        c->input_start = (uint32_t)used;
-        c->input_end = (uint32_t)size;
+        status = lbi_reader_feed_head(&c->reader, c->input + c->input_start,
+                                      c->input_end - c->input_start, &used);
+        c->input_start += (uint32_t)used;
+        if (status == LB_OK && lbi_reader_is_interim(&c->reader)) {
+            status = read_interim(c);
+        }
     }
     return status;
+}
+
+/* read_upgrade: the connection changes its protocol: its socket leaves the transport (F10). */
+static void read_upgrade(struct lbi_connection *c, struct lbi_work *work)
+{
+    struct lb_request *request = c->request;
+    enum lb_status status = lbi_upgrade_new(c, &request->upgraded);
+    if (status != LB_OK) {
+        lbi_connection_close(c, status, false, work);
+        return;
+    }
+    lbi_connection_end(c, work);
+    LB_ASSERT(c->state == LBI_CONNECTION_CLOSED);
+    c->socket = NULL;
 }
 
 /* read_deliver: hands the head to the caller; without a body the exchange ends here, and the
@@ -114,8 +170,24 @@ static void read_deliver(struct lbi_connection *c, struct lbi_work *work)
     c->exchange = LBI_EXCHANGE_BODY;
     lbi_emit(t, LB_EVENT_EXCHANGE_HEAD, lbi_connection_name(c), request->response.head.code);
     lbi_wake(t, &request->wake, LB_SITE_WAKE_CALLER);
-    if (c->reader.framing == LBI_FRAMING_NONE) {
+    if (c->is_write_done) {
+        lbi_request_close_source(request, work); /* from here on it is never sent again */
+    }
+    if (request->response.head.code == 101 && request->is_upgrade && c->is_write_done) {
+        read_upgrade(c, work);
+    } else if (c->reader.framing == LBI_FRAMING_NONE) {
         lbi_connection_end(c, work);
+    }
+}
+
+/* read_answer: what a complete head means for a request that is still being written: whether a body
+ * that waits for 100 is to be sent (R8). */
+static void read_answer(struct lbi_connection *c)
+{
+    if (c->go_ahead == LBI_CONTINUE_OPEN && !c->is_write_done) {
+        bool is_kept = c->reader.may_keep_alive && !c->request->is_close;
+        c->go_ahead = is_kept ? LBI_CONTINUE_WANTED : LBI_CONTINUE_REFUSED;
+        lbi_wake(c->transport, &c->write_wake, LB_SITE_WAKE_WRITE);
     }
 }
 
@@ -124,12 +196,15 @@ static bool read_head(struct lbi_connection *c)
 {
     struct lb_transport *t = c->transport;
     enum lb_status status = read_head_bytes(c);
-    struct lbi_work work = {NULL, NULL};
+    struct lbi_work work = LBI_NO_WORK;
     lbi_lock(t, LB_SITE_READ_HEAD);
+    if (c->state == LBI_CONNECTION_BUSY && status == LB_OK) {
+        read_answer(c);
+    }
     if (c->is_reused || c->reader.framing == LBI_FRAMING_NONE) {
         /* What came on a used connection is an answer only if the question got through; whatever ends
          * here must have been asked to the end (R1, R3). A write that got nowhere closes c. */
-        lbi_connection_await_write(c, &c->read_wake);
+        lbi_connection_await_write(c, &c->read_wake, c->reader.framing != LBI_FRAMING_NONE);
     }
     if (c->state == LBI_CONNECTION_BUSY && status == LB_OK) {
         read_deliver(c, &work);
@@ -145,7 +220,7 @@ static bool read_head(struct lbi_connection *c)
 static bool read_body_end(struct lbi_connection *c, uint64_t *ret_deadline_ns)
 {
     struct lb_transport *t = c->transport;
-    struct lbi_work work = {NULL, NULL};
+    struct lbi_work work = LBI_NO_WORK;
     lbi_lock(t, LB_SITE_READ_EVENT);
     while (c->exchange == LBI_EXCHANGE_BODY) {
         uint64_t deadline_ns = c->request->deadline_ns;

@@ -48,18 +48,23 @@ static void request_init(struct lb_request *request, struct lb_transport *t,
     request->phase = LBI_REQUEST_NEW;
     request->deadline_ns = options->deadline_ns;
     request->call_site = options->call_site;
+    request->source = options->source;
+    request->source_size = options->source_size;
+    request->has_body = options->source != NULL && options->source_size > 0;
+    request->interim = options->interim;
+    request->may_repeat = lbi_request_may_repeat(options);
     request->is_head_method = strcmp(options->method, "HEAD") == 0;
-    request->is_close = options->is_close;
+    request->is_close = options->is_close || options->is_http10;
+    request->is_expect = options->is_expect;
+    request->is_upgrade = options->upgrade != NULL;
     request->body_state = LB_BODY_NONE;
     t->runtime->ops->cond_init(t->runtime, &request->wake);
 }
 
-enum lb_status lb_request_new(struct lb_transport *t, const struct lb_request_options *options,
-                              struct lb_request **ret_request)
+/* request_make: what lb_request_new does, but for the source. */
+static enum lb_status request_make(struct lb_transport *t, const struct lb_request_options *options,
+                                   struct lb_request **ret_request)
 {
-    LBI_CHECK_MAGIC(t, LBI_TRANSPORT_MAGIC);
-    LB_ASSERT(options != NULL);
-    LB_ASSERT(ret_request != NULL);
     struct lbi_request_head *head = NULL;
     enum lb_status status = lbi_request_head_new(t->memory, options, &head);
     if (status != LB_OK) {
@@ -88,6 +93,84 @@ enum lb_status lb_request_new(struct lb_transport *t, const struct lb_request_op
     return status;
 }
 
+enum lb_status lb_request_new(struct lb_transport *t, const struct lb_request_options *options,
+                              struct lb_request **ret_request)
+{
+    LBI_CHECK_MAGIC(t, LBI_TRANSPORT_MAGIC);
+    LB_ASSERT(options != NULL);
+    LB_ASSERT(ret_request != NULL);
+    struct lb_request_options own = *options;
+    own.is_close = options->is_close || t->options.is_keep_alive_off;
+    enum lb_status status = request_make(t, &own, ret_request);
+    if (status != LB_OK && options->source != NULL) {
+        options->source->ops->close(options->source);
+    }
+    return status;
+}
+
+void lbi_request_pin(struct lb_request *request)
+{
+    LBI_CHECK_MAGIC(request, LBI_REQUEST_MAGIC);
+    LB_ASSERT(request->transport->is_locked);
+    request->pin_count++;
+    LB_ASSERT(request->pin_count > 0);
+}
+
+void lbi_request_unpin(struct lb_request *request)
+{
+    LBI_CHECK_MAGIC(request, LBI_REQUEST_MAGIC);
+    LB_ASSERT(request->transport->is_locked);
+    LB_ASSERT(request->pin_count > 0);
+    request->pin_count--;
+    if (request->pin_count == 0 && request->is_pin_awaited) {
+        lbi_wake(request->transport, &request->wake, LB_SITE_WAKE_CALLER);
+    }
+}
+
+void lbi_request_close_source(struct lb_request *request, struct lbi_work *work)
+{
+    if (request->source == NULL) {
+        return;
+    }
+    LB_ASSERT(request->source_closing == NULL);
+    request->source_closing = request->source;
+    request->source = NULL;
+    lbi_request_pin(request);
+    request->next_source = work->sources;
+    work->sources = request;
+}
+
+/* request_await_pins: waits until nobody is inside anything of the request, or until the deadline. Those
+ * who are leave it for no peer's sake: their socket is being shut down, their source closed. */
+static bool request_await_pins(struct lb_request *request, uint64_t deadline_ns)
+{
+    request->is_pin_awaited = true;
+    return request->pin_count == 0 ||
+           lbi_wait(request->transport, &request->wake, deadline_ns, LB_SITE_WAIT_RELEASE);
+}
+
+/* request_rewind: another attempt needs the source at its first byte (R5). */
+static void request_rewind(struct lb_request *request, struct lbi_work *work)
+{
+    struct lb_transport *t = request->transport;
+    struct lb_source *source = request->source;
+    LB_ASSERT(source != NULL);
+    LB_ASSERT(source->ops->rewind != NULL);
+    if (request->pin_count > 0) {
+        (void)request_await_pins(request, request->deadline_ns);
+        return; /* and look again */
+    }
+    lbi_request_pin(request);
+    lbi_unlock(t);
+    enum lb_status status = source->ops->rewind(source);
+    lbi_lock(t, LB_SITE_SOURCE_REWIND);
+    lbi_request_unpin(request);
+    request->is_source_read = false;
+    if (status != LB_OK && request->phase == LBI_REQUEST_NEW) {
+        lbi_request_fail(request, LB_SOURCE, work);
+    }
+}
+
 /* request_deadline: until when the sender waits: the request's deadline or the head's. */
 static uint64_t request_deadline(const struct lb_request *request)
 {
@@ -106,6 +189,8 @@ static void request_begin(struct lb_request *request, struct lbi_work *work)
         lbi_request_fail(request, LB_CLOSED, work);
     } else if (request->deadline_ns <= lbi_now(t)) {
         lbi_request_fail(request, LB_TIMEOUT, work);
+    } else if (request->is_source_read) {
+        request_rewind(request, work);
     } else {
         lbi_pool_obtain(request, work);
     }
@@ -136,7 +221,7 @@ enum lb_status lb_request_send(struct lb_request *request, struct lb_response **
     LBI_CHECK_MAGIC(request, LBI_REQUEST_MAGIC);
     LB_ASSERT(ret_response != NULL);
     struct lb_transport *t = request->transport;
-    struct lbi_work work = {NULL, NULL};
+    struct lbi_work work = LBI_NO_WORK;
     lbi_lock(t, LB_SITE_REQUEST_SEND);
     LB_ASSERT(request->phase == LBI_REQUEST_NEW || request->phase == LBI_REQUEST_DONE);
     LB_ASSERT(request->body_state == LB_BODY_NONE);
@@ -148,16 +233,15 @@ enum lb_status lb_request_send(struct lb_request *request, struct lb_response **
         } else {
             request_wait(request, &work);
         }
-        if (work.dials != NULL || work.shuts != NULL) {
+        if (!lbi_work_is_empty(&work)) {
             lbi_unlock_run(t, &work);
             lbi_lock(t, LB_SITE_REQUEST_SEND);
         }
     }
-    while (request->writing_count > 0) {
-        /* its connection is being shut down: this is no wait for a peer */
-        (void)lbi_wait(t, &request->wake, LB_NEVER, LB_SITE_WAIT_WRITTEN);
-    }
     enum lb_status status = request_result(request);
+    while (status != LB_OK && request->pin_count > 0) {
+        (void)request_await_pins(request, LB_NEVER);
+    }
     if (status == LB_OK) {
         *ret_response = &request->response;
     }
@@ -170,13 +254,14 @@ enum lb_status lb_request_send(struct lb_request *request, struct lb_response **
     return status;
 }
 
-void lbi_request_end(struct lb_request *request)
+void lbi_request_end(struct lb_request *request, struct lbi_work *work)
 {
     LB_ASSERT(request->phase == LBI_REQUEST_BODY);
     LB_ASSERT(request->body_state == LB_BODY_OPEN);
     lbi_request_set_phase(request, LBI_REQUEST_DONE);
     request->outcome = LB_END;
     request->body_state = LB_BODY_ENDED;
+    lbi_request_close_source(request, work);
     lbi_emit(request->transport, LB_EVENT_BODY_STATE, "", LB_BODY_ENDED);
 }
 
@@ -189,7 +274,8 @@ static enum lb_body_state body_state_of(enum lb_status cause)
     return cause == LB_CLOSED ? LB_BODY_CLOSED : LB_BODY_FAILED;
 }
 
-void lbi_request_lost(struct lb_request *request, enum lb_status cause, bool may_retry)
+void lbi_request_lost(struct lb_request *request, enum lb_status cause, bool may_retry,
+                      struct lbi_work *work)
 {
     LBI_CHECK_MAGIC(request, LBI_REQUEST_MAGIC);
     LB_ASSERT(request->connection == NULL);
@@ -207,6 +293,7 @@ void lbi_request_lost(struct lb_request *request, enum lb_status cause, bool may
         }
         lbi_request_set_phase(request, LBI_REQUEST_DONE);
         request->outcome = cause;
+        lbi_request_close_source(request, work);
     }
     lbi_wake(t, &request->wake, LB_SITE_WAKE_CALLER);
 }
@@ -217,14 +304,14 @@ void lbi_request_fail(struct lb_request *request, enum lb_status cause, struct l
     switch (request->phase) {
     case LBI_REQUEST_QUEUED:
         lbi_pool_unqueue(request);
-        lbi_request_lost(request, cause, false);
+        lbi_request_lost(request, cause, false, work);
         return;
     case LBI_REQUEST_STARTED:
     case LBI_REQUEST_BODY:
         lbi_connection_close(request->connection, cause, false, work);
         return;
     case LBI_REQUEST_NEW:
-        lbi_request_lost(request, cause, false);
+        lbi_request_lost(request, cause, false, work);
         return;
     case LBI_REQUEST_DONE:
         break;
@@ -236,7 +323,7 @@ void lb_request_cancel(struct lb_request *request)
 {
     LBI_CHECK_MAGIC(request, LBI_REQUEST_MAGIC);
     struct lb_transport *t = request->transport;
-    struct lbi_work work = {NULL, NULL};
+    struct lbi_work work = LBI_NO_WORK;
     lbi_lock(t, LB_SITE_REQUEST_CANCEL);
     if (request->phase != LBI_REQUEST_DONE) {
         lbi_request_fail(request, LB_CANCELLED, &work);
@@ -244,12 +331,15 @@ void lb_request_cancel(struct lb_request *request)
     lbi_unlock_run(t, &work);
 }
 
-void lbi_request_destroy(struct lb_request *request)
+/* request_destroy: releases a request that is in no list but the transport's. */
+static void request_destroy(struct lb_request *request)
 {
     struct lb_transport *t = request->transport;
     LB_ASSERT(t->is_locked);
     LB_ASSERT(request->connection == NULL);
-    LB_ASSERT(request->writing_count == 0);
+    LB_ASSERT(request->pin_count == 0);
+    LB_ASSERT(request->source == NULL);
+    LB_ASSERT(request->upgraded == NULL);
     DL_DELETE(t->requests, request);
     lbi_host_release(&request->host);
     lbi_request_head_release(&request->head);
@@ -257,6 +347,23 @@ void lbi_request_destroy(struct lb_request *request)
     t->runtime->ops->cond_deinit(t->runtime, &request->wake);
     request->magic = 0;
     t->memory->release(t->memory, request, sizeof *request);
+}
+
+void lbi_request_release(struct lb_request *request)
+{
+    struct lb_transport *t = request->transport;
+    LB_ASSERT(t->is_locked);
+    while (request->pin_count > 0) {
+        (void)request_await_pins(request, LB_NEVER);
+    }
+    struct lb_socket *untaken = request->upgraded;
+    request->upgraded = NULL;
+    request_destroy(request);
+    lbi_unlock(t);
+    if (untaken != NULL) {
+        untaken->ops->shutdown(untaken, LB_SITE_SOCKET_SHUTDOWN);
+        untaken->ops->close(&untaken, LB_SITE_SOCKET_CLOSE);
+    }
 }
 
 void lb_request_free(struct lb_request **request_pointer)
@@ -269,15 +376,36 @@ void lb_request_free(struct lb_request **request_pointer)
     }
     LBI_CHECK_MAGIC(request, LBI_REQUEST_MAGIC);
     struct lb_transport *t = request->transport;
-    struct lbi_work work = {NULL, NULL};
+    struct lbi_work work = LBI_NO_WORK;
     lbi_lock(t, LB_SITE_REQUEST_FREE);
     LB_ASSERT(request->phase != LBI_REQUEST_QUEUED);
     LB_ASSERT(request->phase != LBI_REQUEST_STARTED);
-    if (request->phase == LBI_REQUEST_BODY) {
+    if (request->phase != LBI_REQUEST_DONE) {
         lbi_request_fail(request, LB_CLOSED, &work);
     }
-    lbi_request_destroy(request);
-    lbi_unlock_run(t, &work);
+    if (!lbi_work_is_empty(&work)) {
+        lbi_unlock_run(t, &work);
+        lbi_lock(t, LB_SITE_REQUEST_FREE);
+    }
+    lbi_request_release(request);
+}
+
+enum lb_status lb_response_take_socket(struct lb_response *response, struct lb_socket **ret_socket)
+{
+    LB_ASSERT(response != NULL);
+    LB_ASSERT(ret_socket != NULL);
+    struct lb_request *request =
+        (struct lb_request *)(void *)((char *)response - offsetof(struct lb_request, response));
+    LBI_CHECK_MAGIC(request, LBI_REQUEST_MAGIC);
+    lbi_lock(request->transport, LB_SITE_REQUEST_UPGRADE);
+    struct lb_socket *socket = request->upgraded;
+    request->upgraded = NULL;
+    lbi_unlock(request->transport);
+    if (socket == NULL) {
+        return LB_CLOSED;
+    }
+    *ret_socket = socket;
+    return LB_OK;
 }
 
 uint16_t lb_response_code(const struct lb_response *response)

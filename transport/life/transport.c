@@ -74,7 +74,7 @@ static void host_close_idle(struct lbi_host *host, struct lbi_work *work)
 void lb_transport_close_idle(struct lb_transport *t, const char *name)
 {
     LBI_CHECK_MAGIC(t, LBI_TRANSPORT_MAGIC);
-    struct lbi_work work = {NULL, NULL};
+    struct lbi_work work = LBI_NO_WORK;
     lbi_lock(t, LB_SITE_POOL_CLOSE_IDLE);
     struct lbi_host *host = lbi_host_find(t, name, NULL);
     while (host != NULL) {
@@ -110,7 +110,7 @@ void lb_transport_free(struct lb_transport **transport)
         return;
     }
     LBI_CHECK_MAGIC(t, LBI_TRANSPORT_MAGIC);
-    struct lbi_work work = {NULL, NULL};
+    struct lbi_work work = LBI_NO_WORK;
     lbi_lock(t, LB_SITE_CLIENT_FREE);
     LB_ASSERT(!t->is_closing);
     t->is_closing = true;
@@ -124,7 +124,8 @@ void lb_transport_free(struct lb_transport **transport)
     lbi_reap(t);
     lbi_lock(t, LB_SITE_CLIENT_FREE);
     while (t->requests != NULL) {
-        lbi_request_destroy(t->requests);
+        lbi_request_release(t->requests);
+        lbi_lock(t, LB_SITE_CLIENT_FREE);
     }
     LB_ASSERT(t->hosts == NULL);
     LB_ASSERT(t->ended == NULL);

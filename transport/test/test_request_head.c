@@ -142,7 +142,7 @@ static void test_request_head_refuses_injection(void **state)
 
 static void test_request_head_refuses_other_forms(void **state)
 {
-    static const char *const methods[] = {"", "get", "GET ", "POST", "HEADER", "CONNECT"};
+    static const char *const methods[] = {"", "G T", "GET ", "GET\r\n", "CONNECT"};
     static const char *const schemes[] = {"", "HTTP", "ftp", "httpx", "http "};
     static const char *const targets[] = {"", "*", "a", "http://a/", "?q"};
     struct lb_request_options options = plain;
@@ -205,24 +205,93 @@ static void test_request_head_without_memory(void **state)
     assert_int_equal(memory.block_count, 0);
 }
 
-static void test_request_head_lives_for_its_last_owner(void **state)
+/* expect_with: the options make a head that begins and ends like this. */
+static void expect_with(const struct lb_request_options *options, const char *line,
+                        const char *fields)
 {
-    struct test_memory memory;
-    struct lbi_request_head *first = NULL;
+    char bytes[256];
+    int size = snprintf(bytes, sizeof bytes, "%s\r\nHost: a\r\n%s\r\n", line, fields);
+    assert_in_range(size, 1, (int)sizeof bytes - 1);
+    expect_bytes(options, bytes);
+}
+
+static void test_request_head_of_other_methods(void **state)
+{
+    struct lb_request_options options = plain;
     (void)state;
-    test_memory_init(&memory, 0);
-    assert_int_equal(lbi_request_head_new(&memory.memory, &plain, &first), LB_OK);
-    struct lbi_request_head *second = lbi_request_head_acquire(first);
-    assert_ptr_equal(second, first);
-    lbi_request_head_release(&first);
-    assert_null(first);
-    assert_int_equal(memory.block_count, 1);
-    assert_memory_equal(second->bytes, "GET / ", 6);
-    lbi_request_head_release(&second);
-    assert_int_equal(memory.block_count, 0);
-    assert_int_equal(memory.size, 0);
-    lbi_request_head_release(&second);
-    assert_null(second);
+    options.method = "DELETE";
+    expect_with(&options, "DELETE / HTTP/1.1", "");
+    options.method = "POST";
+    expect_with(&options, "POST / HTTP/1.1", "Content-Length: 0\r\n");
+    options.method = "OPTIONS";
+    options.target = "*";
+    expect_with(&options, "OPTIONS * HTTP/1.1", "");
+    options.method = "GET";
+    expect_refused(&options, LB_PROTOCOL);
+}
+
+static void test_request_head_frames_a_body(void **state)
+{
+    struct lb_source source = {NULL};
+    struct lb_request_options options = plain;
+    (void)state;
+    options.method = "PUT";
+    options.source = &source;
+    options.source_size = UINT64_MAX - 1;
+    expect_with(&options, "PUT / HTTP/1.1", "Content-Length: 18446744073709551614\r\n");
+    options.is_expect = true;
+    options.source_size = LB_SIZE_UNKNOWN;
+    expect_with(&options, "PUT / HTTP/1.1",
+                "Transfer-Encoding: chunked\r\nExpect: 100-continue\r\n");
+    options.is_http10 = true;
+    expect_refused(&options, LB_PROTOCOL);
+    options.source_size = 7;
+    expect_refused(&options, LB_PROTOCOL);
+    options.is_expect = false;
+    expect_with(&options, "PUT / HTTP/1.0", "Content-Length: 7\r\n");
+}
+
+static void test_request_head_adds_fields(void **state)
+{
+    static const struct lb_field fields[] = {{"X-One", "1"}, {"x", ""}, {"Accept", "a,\tb \xc3"}};
+    static const struct lb_field broken[] = {
+        {"", "v"},          {"a b", "v"},     {"a:", "v"},
+        {"n", "a\nb"},      {"n", "\x7f"},    {"HOST", "v"},
+        {"Expect", ""},     {"Trailer", "x"}, {"content-length", "1"},
+        {"Connection", "x"}};
+    struct lb_request_options options = plain;
+    (void)state;
+    options.fields = fields;
+    options.field_count = 3;
+    expect_with(&options, "GET / HTTP/1.1", "X-One: 1\r\nx: \r\nAccept: a,\tb \xc3\r\n");
+    options.field_count = 1;
+    for (size_t i = 0; i < sizeof broken / sizeof *broken; i++) {
+        options.fields = &broken[i];
+        expect_refused(&options, LB_PROTOCOL);
+    }
+}
+
+static void test_request_head_bounds_fields(void **state)
+{
+    static char value[LBI_FIELDS_MAX + 1];
+    struct lb_field field = {"n", value};
+    struct lb_request_options options = plain;
+    (void)state;
+    memset(value, 'v', LBI_FIELDS_MAX);
+    options.fields = &field;
+    options.field_count = 1;
+    expect_refused(&options, LB_LIMIT);
+}
+
+static void test_request_head_asks_for_an_upgrade(void **state)
+{
+    struct lb_request_options options = plain;
+    (void)state;
+    options.upgrade = "echo";
+    options.is_close = true; /* which the upgrade says in its own way */
+    expect_with(&options, "GET / HTTP/1.1", "Connection: Upgrade\r\nUpgrade: echo\r\n");
+    options.upgrade = "e\r\n";
+    expect_refused(&options, LB_PROTOCOL);
 }
 
 int main(void)
@@ -238,7 +307,11 @@ int main(void)
         cmocka_unit_test(test_request_head_refuses_other_forms),
         cmocka_unit_test(test_request_head_limits),
         cmocka_unit_test(test_request_head_without_memory),
-        cmocka_unit_test(test_request_head_lives_for_its_last_owner),
+        cmocka_unit_test(test_request_head_of_other_methods),
+        cmocka_unit_test(test_request_head_frames_a_body),
+        cmocka_unit_test(test_request_head_adds_fields),
+        cmocka_unit_test(test_request_head_bounds_fields),
+        cmocka_unit_test(test_request_head_asks_for_an_upgrade),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -119,8 +119,19 @@ static void play_end(void)
 static size_t play_head(const char *bytes, size_t size)
 {
     size_t used = 0;
-    play.status = lbi_reader_feed_head(&play.reader, bytes, size, &used);
-    assert_true(used <= size);
+    bool is_interim = true;
+    while (is_interim) {
+        size_t taken = 0;
+        play.status = lbi_reader_feed_head(&play.reader, bytes + used, size - used, &taken);
+        used += taken;
+        assert_true(used <= size);
+        is_interim = play.status == LB_OK && lbi_reader_is_interim(&play.reader);
+        if (is_interim) {
+            lbi_reader_next(&play.reader, false);
+            play.status = LB_AGAIN;
+            is_interim = used < size;
+        }
+    }
     if (play.status == LB_OK) {
         lbi_reader_take_head(&play.reader, &play.head);
         play.status = play.reader.framing == LBI_FRAMING_NONE ? LB_END : LB_OK;

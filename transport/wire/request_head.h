@@ -1,37 +1,41 @@
 /*
- * Request to bytes: the head of a GET or HEAD (RFC 9112 sections 3 and 5).
+ * Request to bytes: the head of a request (RFC 9112 sections 3, 5 and 6; RFC 9110 section 8.6).
  */
 #ifndef LASTBYTE_WIRE_REQUEST_HEAD_H
 #define LASTBYTE_WIRE_REQUEST_HEAD_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "lastbyte/client.h"
 #include "lastbyte/memory.h"
 #include "lastbyte/status.h"
 
-/* The bytes of a request's head, shared by the request and the connection that writes them, so that
- * a connection never reads memory of a request that has been released (rule B6). */
+/* The bytes of a request's head. */
 struct lbi_request_head {
     struct lb_memory *memory;
-    uint32_t owner_count; /* guarded by the transport's lock */
     uint32_t size;
     char bytes[];
 };
 
 /*
- * lbi_request_head_new: gives *ret_head with one owner, released by lbi_request_head_release.
+ * lbi_request_head_new: gives *ret_head, released by lbi_request_head_release.
  * Errors: LB_MEMORY; LB_PROTOCOL when a part holds a byte that would break the message (rule F12's
- * mirror: nothing is injected); LB_LIMIT when the target is longer than LBI_TARGET_MAX.
+ * mirror: nothing is injected), or does not go with another; LB_LIMIT when the host, the target or the
+ * fields are too long.
  */
 enum lb_status lbi_request_head_new(struct lb_memory *memory,
                                     const struct lb_request_options *options,
                                     struct lbi_request_head **ret_head);
 
-/* lbi_request_head_acquire: one more owner. */
-struct lbi_request_head *lbi_request_head_acquire(struct lbi_request_head *head);
-
-/* lbi_request_head_release: takes *head; one owner less, the last one frees. NULL is allowed. */
+/* lbi_request_head_release: takes *head and frees it. NULL is allowed. */
 void lbi_request_head_release(struct lbi_request_head **head);
+
+/* lbi_request_may_repeat: whether a request may be sent again when it may have been received (R5):
+ * its method is GET, HEAD, OPTIONS or TRACE, or it has a key by which the server knows it again. */
+bool lbi_request_may_repeat(const struct lb_request_options *options);
+
+/* lbi_request_has_field: whether the caller's fields have one of this name, in any case. */
+bool lbi_request_has_field(const struct lb_request_options *options, const char *name);
 
 #endif

@@ -340,15 +340,25 @@ enum lb_status lbi_reader_feed_head(struct lbi_reader *reader, const char *bytes
         if (bytes[used - 1] != '\n') {
             return reader->failure = LB_PROTOCOL; /* llhttp takes any byte for the last LF */
         }
-        uint16_t code = reader->head.code;
-        if (code >= 200 || code == 101) {
-            *ret_used = used;
-            return LB_OK;
-        }
-        reader_restart(reader); /* an interim response (RFC 9110 section 15.2) answers nothing */
+        *ret_used = used;
+        return LB_OK;
     }
     *ret_used = used;
     return LB_AGAIN;
+}
+
+bool lbi_reader_is_interim(const struct lbi_reader *reader)
+{
+    LB_ASSERT(reader->is_head_complete);
+    return reader->head.code < 200 && reader->head.code != 101;
+}
+
+void lbi_reader_next(struct lbi_reader *reader, bool is_fresh)
+{
+    LB_ASSERT(reader->is_head_complete);
+    LB_ASSERT(reader->failure == LB_OK);
+    reader_restart(reader);
+    reader->head_size = is_fresh ? 0 : reader->head_size;
 }
 
 void lbi_reader_take_head(struct lbi_reader *reader, struct lbi_head *ret_head)

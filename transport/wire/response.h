@@ -66,11 +66,19 @@ void lbi_reader_begin(struct lbi_reader *reader, bool is_head_request);
 
 /*
  * lbi_reader_feed_head: reads head bytes. *ret_used tells how many were taken; what is left belongs to
- * the body. Returns LB_OK when the final response's head is complete, LB_AGAIN when all bytes were
- * taken and more are needed; LB_PROTOCOL, LB_LIMIT or LB_MEMORY otherwise.
+ * the body, or to the next head if this one is interim. Returns LB_OK when a head is complete, LB_AGAIN
+ * when all bytes were taken and more are needed; LB_PROTOCOL, LB_LIMIT or LB_MEMORY otherwise.
  */
 enum lb_status lbi_reader_feed_head(struct lbi_reader *reader, const char *bytes, size_t size,
                                     size_t *ret_used);
+
+/* lbi_reader_is_interim: whether the complete head is that of an interim response, which answers nothing
+ * (RFC 9110 section 15.2); 101 is final. */
+bool lbi_reader_is_interim(const struct lbi_reader *reader);
+
+/* lbi_reader_next: behind an interim response: waits for the next head, whose bytes count together with
+ * those before it, or, with is_fresh, for themselves. */
+void lbi_reader_next(struct lbi_reader *reader, bool is_fresh);
 
 /* lbi_reader_take_head: gives the complete head, released by lbi_head_deinit. */
 void lbi_reader_take_head(struct lbi_reader *reader, struct lbi_head *ret_head);
