@@ -186,10 +186,33 @@ static void expected_text(const struct lb_world *world, const struct lb_line *li
     snprintf(ret_text, size, "%.*s", (int)size - 1, arrow == NULL ? text : arrow + 3);
 }
 
+/* outcome_mix: adds what a line saw to the hash of the run's outcomes. */
+static void outcome_mix(const struct lb_world *world, const struct lb_line *line,
+                        const struct lb_seen *seen)
+{
+    uint64_t flags = (uint64_t)seen->is_ended | (uint64_t)seen->is_pending << 1 |
+                     (uint64_t)seen->is_ignored << 2 | (uint64_t)seen->is_done << 3;
+    uint64_t words[] = {(uint64_t)(line - world->c->client.lines), seen->code, seen->error,
+                        seen->bytes_end - seen->bytes_start, flags};
+    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
+        world->result->outcome_hash =
+            (world->result->outcome_hash ^ words[i]) * UINT64_C(0x100000001b3);
+    }
+}
+
+/* outcome_note: alternative `index` of a line has come. */
+static void outcome_note(const struct lb_world *world, const struct lb_line *line, uint32_t index)
+{
+    if (world->taken != NULL) {
+        world->taken[line - world->c->client.lines] |= UINT32_C(1) << (index % 32);
+    }
+}
+
 void lb_outcome_judge(struct lb_world *world, const struct lb_line *line,
                       const struct lb_seen *seen)
 {
     struct lb_caller *caller = line->request < 0 ? NULL : &world->callers[line->request];
+    outcome_mix(world, line, seen);
     if (line->outcome_count == 0) {
         return;
     }
@@ -200,6 +223,7 @@ void lb_outcome_judge(struct lb_world *world, const struct lb_line *line,
             if (caller != NULL && line->verb != LB_VERB_POLL) {
                 caller->fill_offset = m.fill_offset;
             }
+            outcome_note(world, line, i);
             return;
         }
     }

@@ -365,3 +365,19 @@ void lb_runner_cover_switches(struct lb_runner *runner, uint8_t *counters, size_
 {
     lb_sim_cover_switches(runner->world.sim, counters, size);
 }
+
+void lb_runner_watch_decisions(struct lb_runner *runner, uint8_t *alternatives, size_t capacity)
+{
+    lb_sim_watch_decisions(runner->world.sim, alternatives, capacity);
+}
+
+void lb_runner_watch_alternatives(struct lb_runner *runner, uint32_t *taken)
+{
+    runner->world.taken = taken;
+}
+
+bool lb_runner_anchor(const struct lb_runner *runner, size_t position,
+                      struct lb_sim_departure *ret_departure)
+{
+    return lb_sim_departure_anchor(runner->world.sim, position, ret_departure);
+}

@@ -53,6 +53,7 @@ struct lb_result {
     char actual[256];
     uint32_t stale_position; /* the departure that never took effect + 1; 0: none */
     uint64_t trace_hash;
+    uint64_t outcome_hash; /* of what the program's lines saw */
     uint64_t steps;
     uint64_t switches;
     uint64_t decisions;
@@ -86,6 +87,18 @@ void lb_runner_run(struct lb_runner *runner, const struct lb_case *c,
 
 /* lb_runner_cover_switches: counts the scheduler's switches as coverage (lb_sim_cover_switches). */
 void lb_runner_cover_switches(struct lb_runner *runner, uint8_t *counters, size_t size);
+
+/* lb_runner_watch_decisions: notes the alternatives at each decision (lb_sim_watch_decisions). */
+void lb_runner_watch_decisions(struct lb_runner *runner, uint8_t *alternatives, size_t capacity);
+
+/* lb_runner_watch_alternatives: from now on sets, for each line of a case's client lane, the bit of the
+ * outcome that came of those joined by `or`. Keeps taken, of LB_CASE_LINES_MAX; NULL: no more. */
+void lb_runner_watch_alternatives(struct lb_runner *runner, uint32_t *taken);
+
+/* lb_runner_anchor: the anchored form of departure `position` of the last run's schedule; false: it did
+ * not take effect, or has none (lb_sim_departure_anchor). */
+bool lb_runner_anchor(const struct lb_runner *runner, size_t position,
+                      struct lb_sim_departure *ret_departure);
 
 /* The default set of variants: each slice of the case x (its own schedule + a fixed set of others;
  * only its own schedule where it has one). */

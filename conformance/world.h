@@ -110,6 +110,7 @@ struct lb_world {
         profiled[LB_SIM_WORKERS_MAX / 64]; /* the transport's workers in the result's profile */
     const char *lifetime; /* when they were gone; NULL: not yet, or there is no profile */
     struct lb_wire *wire; /* the model's storage (wire.c) */
+    uint32_t *taken;      /* for each client line, the alternatives that came; NULL: nobody asks */
 };
 
 /* lb_world_options: the transport's options of a case. */

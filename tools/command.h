@@ -25,6 +25,7 @@ typedef enum exit_code command_fn(int argc, char **argv);
 command_fn command_check;
 command_fn command_decode;
 command_fn command_encode;
+command_fn command_explore;
 command_fn command_format;
 command_fn command_fuzz;
 command_fn command_list;

@@ -18,6 +18,7 @@ struct command {
 static const struct command commands[] = {
     {"check", command_check, "run conformance cases and judge them"},
     {"run", command_run, "run one case once, with its whole trace"},
+    {"explore", command_explore, "run cases under every schedule of few departures"},
     {"list", command_list, "list cases, or rules and how many cases each has"},
     {"format", command_format, "print cases in their canonical form"},
     {"fuzz", command_fuzz, "hunt for broken rules with libFuzzer"},

@@ -5,6 +5,7 @@
 #include "report.h"
 
 #include "core/assert.h"
+#include "explore.h"
 #include "files.h"
 #include "options.h"
 #include "sim/net.h"
@@ -221,7 +222,14 @@ static void print_reproduce(FILE *file, const char *path, const struct lb_varian
     report_slice(variant->slice, slice);
     fprintf(file, "  reproduce: lastbyte run ");
     report_word(file, path);
-    fprintf(file, " --slice %s --schedule %s\n", slice, variant->name);
+    if (strcmp(variant->name, LB_EXPLORED) == 0) {
+        char departures[LB_EXPLORE_TEXT_MAX];
+
+        lb_departures_print(variant->departures, variant->departure_count, departures);
+        fprintf(file, " --slice %s --departures '%s'\n", slice, departures);
+    } else {
+        fprintf(file, " --slice %s --schedule %s\n", slice, variant->name);
+    }
 }
 
 void report_reproduce(const char *path, const struct lb_variant *variant)

@@ -5,6 +5,7 @@
 #include "run.h"
 
 #include "core/assert.h"
+#include "explore.h"
 #include "options.h"
 #include "report.h"
 #include "select.h"
@@ -18,8 +19,10 @@
 
 struct run {
     const char *folder;
-    const char *slice;    /* NULL: that of the variant */
-    const char *schedule; /* NULL: the case's first variant */
+    const char *slice;      /* NULL: that of the variant */
+    const char *schedule;   /* NULL: the case's first variant */
+    const char *departures; /* NULL: those of the schedule */
+    struct lb_sim_departure list[LB_EXPLORE_DEPARTURES_MAX];
     bool is_hash;
     const char *path;
     struct lb_case c;
@@ -67,6 +70,17 @@ static bool run_is_wanted(const struct run *run, const struct lb_variant *varian
     return run->schedule == NULL || strcmp(run->schedule, variant->name) == 0;
 }
 
+/* Gives the variant the departures of --departures, which have been parsed before. */
+static void run_depart(struct run *run)
+{
+    if (run->departures != NULL) {
+        run->variant.departures = run->list;
+        (void)lb_departures_parse(run->departures, run->list, LB_EXPLORE_DEPARTURES_MAX,
+                                  &run->variant.departure_count);
+        run->variant.name = LB_EXPLORED;
+    }
+}
+
 /* Finds the variant; a slice that the case does not list is lawful and replaces the variant's. */
 static bool run_find_variant(struct run *run)
 {
@@ -78,6 +92,7 @@ static bool run_find_variant(struct run *run)
             if (run->slice != NULL) {
                 (void)report_slice_parse(run->slice, &run->variant.slice);
             }
+            run_depart(run);
             return true;
         }
     }
@@ -168,6 +183,16 @@ static bool run_is_clear(const struct run *run, int count)
                 run->slice);
         return false;
     }
+    struct lb_sim_departure list[LB_EXPLORE_DEPARTURES_MAX];
+    uint32_t departures = 0;
+    if (run->departures != NULL &&
+        !lb_departures_parse(run->departures, list, LB_EXPLORE_DEPARTURES_MAX, &departures)) {
+        fprintf(stderr,
+                "lastbyte run: --departures is '%s', expected at most %u of N, Ns, Nt or wN=P, "
+                "joined by commas\n",
+                run->departures, LB_EXPLORE_DEPARTURES_MAX);
+        return false;
+    }
     return true;
 }
 
@@ -179,6 +204,9 @@ enum exit_code command_run(int argc, char **argv)
                      "bytes of a segment; `whole`: one segment; `written`: as the case says"),
         OPTIONS_TEXT(0, "schedule", "NAME", &run.schedule,
                      "the variant with this schedule, or with this index"),
+        OPTIONS_TEXT(
+            0, "departures", "LIST", &run.departures,
+            "departures from the schedule as `explore` prints them: after 3, then 0: `3,0`"),
         OPTIONS_FLAG(0, "hash", &run.is_hash, "print only `id slice schedule hash`"),
         OPTIONS_TEXT(0, "cases", "DIR", &run.folder, "where the cases are"),
         OPTIONS_LAST,

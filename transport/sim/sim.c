@@ -206,6 +206,19 @@ static void sim_between(struct lb_sim *sim)
     }
 }
 
+/* Counts a decision, if there is one to be made. */
+static inline void sim_count_decision(struct lb_sim *sim)
+{
+    if (sim->runnable_count < 2) {
+        return;
+    }
+    if (sim->alternatives != NULL && sim->decision_count < sim->alternatives_capacity) {
+        uint32_t others = sim->runnable_count - 1;
+        sim->alternatives[sim->decision_count] = (uint8_t)(others < 3 ? others : 3);
+    }
+    sim->decision_count += 1;
+}
+
 /* Who runs after `worker` has blocked or ended at `site`; NULL: the run stops. */
 static struct lb_sim_worker *sim_next(struct lb_sim *sim, struct lb_sim_worker *worker,
                                       enum lb_site site)
@@ -220,7 +233,7 @@ static struct lb_sim_worker *sim_next(struct lb_sim *sim, struct lb_sim_worker *
         return NULL;
     }
     struct lb_sim_worker *next = lbi_sim_runnable_best(sim);
-    sim->decision_count += sim->runnable_count >= 2;
+    sim_count_decision(sim);
     if (sim->has_demotions) {
         next = lbi_sim_schedule_decide(sim, worker, next, site);
     }
@@ -250,7 +263,7 @@ void lb_sim_point(struct lb_sim *sim, enum lb_site site, const void *object)
         return; /* outside any worker nothing is scheduled */
     }
     sim_step(sim, worker, site);
-    sim->decision_count += sim->runnable_count >= 2;
+    sim_count_decision(sim);
     if (!sim->has_demotions) {
         return;
     }
@@ -485,7 +498,7 @@ static void sim_enter(struct lb_sim *sim)
         return;
     }
     struct lb_sim_worker *next = lbi_sim_runnable_best(sim);
-    sim->decision_count += sim->runnable_count >= 2;
+    sim_count_decision(sim);
     if (sim->has_demotions) {
         next = lbi_sim_schedule_decide(sim, next, next, next->site);
     }

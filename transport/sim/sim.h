@@ -142,6 +142,13 @@ uint64_t lb_sim_hash(const struct lb_sim *sim);
  */
 void lb_sim_cover_switches(struct lb_sim *sim, uint8_t *counters, size_t size);
 
+/*
+ * lb_sim_watch_decisions: from now on notes, for the first `capacity` decisions of each run since its
+ * reset, how many other workers could have run, up to 3. Keeps alternatives until it is called again;
+ * NULL: nothing is noted.
+ */
+void lb_sim_watch_decisions(struct lb_sim *sim, uint8_t *alternatives, size_t capacity);
+
 /* lb_sim_departure_is_met: whether departure `position` took effect; else it is stale. */
 bool lb_sim_departure_is_met(const struct lb_sim *sim, size_t position);
 

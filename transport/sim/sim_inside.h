@@ -96,6 +96,8 @@ struct lb_sim {
     struct lb_sim_worker outsider; /* owns a lock that is taken outside any worker */
     uint8_t *cover;                /* NULL: switches are not counted */
     size_t cover_size;             /* a power of two */
+    uint8_t *alternatives;         /* NULL: decisions are not noted */
+    size_t alternatives_capacity;
     struct lb_sim_worker workers[LB_SIM_WORKERS_MAX];
 };
 

@@ -103,3 +103,9 @@ void lb_sim_cover_switches(struct lb_sim *sim, uint8_t *counters, size_t size)
     sim->cover = counters;
     sim->cover_size = size;
 }
+
+void lb_sim_watch_decisions(struct lb_sim *sim, uint8_t *alternatives, size_t capacity)
+{
+    sim->alternatives = alternatives;
+    sim->alternatives_capacity = capacity;
+}

@@ -1,0 +1,223 @@
+/*
+ * Tests of exploration: that it runs exactly the schedules that there are, finds what only some of them
+ * show, with as few departures as that needs, and says them so that they can be run again.
+ */
+#include "case_fixture.h"
+
+#include "explore.h"
+
+/* A close that meets a read: both outcomes are lawful, and each needs its own schedule. */
+#define RACE(outcome)                                                                              \
+    "case   1\n"                                                                                   \
+    "title  A close meets a read\n"                                                                \
+    "level  HOUSE\n"                                                                               \
+    "spec   LASTBYTE O3\n"                                                                         \
+    "host a\n"                                                                                     \
+    "  conn 1\n"                                                                                   \
+    "    want GET /\n"                                                                             \
+    "    | HTTP/1.1 200 OK\n"                                                                      \
+    "    | Content-Length: 4\n"                                                                    \
+    "    |\n"                                                                                      \
+    "    send \"body\"\n"                                                                          \
+    "client\n"                                                                                     \
+    "  setup get r1 a / => 200\n"                                                                  \
+    "  read r1 all &\n"                                                                            \
+    "  close r1 => ok\n"                                                                           \
+    "  wait r1 => " outcome "\n"
+
+static struct lb_explorer *explorer;
+static struct lb_explore found;
+static uint32_t taken[LB_CASE_LINES_MAX];
+
+static int explore_setup(void **state)
+{
+    return case_setup(state) == 0 && lb_explorer_new(&explorer) == LB_OK ? 0 : -1;
+}
+
+static int explore_teardown(void **state)
+{
+    lb_explorer_free(&explorer);
+    return case_teardown(state);
+}
+
+static struct lb_explore_options options_of(uint32_t delay_max, uint64_t priority_count)
+{
+    memset(taken, 0, sizeof taken);
+    return (struct lb_explore_options){
+        .delay_max = delay_max, .priority_count = priority_count, .taken = taken};
+}
+
+/* runs_of_one_departure: how many schedules of one departure there are, counted one by one: each
+ * changes the trace of a run, and one that can have no effect is stale. */
+static uint64_t runs_of_one_departure(void)
+{
+    struct lb_runner *runner = NULL;
+    struct lb_result result;
+    struct lb_sim_departure departure = {.kind = LB_SIM_AFTER};
+    struct lb_variant variant = {0, &departure, 1, "one"};
+    uint64_t count = 0;
+    bool is_stale = false;
+    uint64_t last = 0;
+    assert_int_equal(lb_runner_new(&runner), LB_OK);
+    while (!is_stale) {
+        lb_runner_run(runner, &parsed, &variant, NULL, &result);
+        struct lb_sim_departure anchor;
+        is_stale = !lb_runner_anchor(runner, 0, &anchor);
+        bool is_new = departure.choice == 0 || result.trace_hash != last;
+        count += !is_stale && is_new ? 1 : 0;
+        last = result.trace_hash;
+        departure.choice = is_new && departure.choice < 2 ? (uint8_t)(departure.choice + 1) : 0;
+        departure.skip = (uint16_t)(departure.skip + (departure.choice == 0 ? 1 : 0));
+    }
+    lb_runner_free(&runner);
+    return count;
+}
+
+static void test_explore_runs_every_schedule_of_one_departure(void **state)
+{
+    struct lb_explore_options options = options_of(1, 0);
+    (void)state;
+    parse(RACE("\"body\" end or error closed"));
+    lb_explore(explorer, &parsed, &options, &found);
+    assert_int_equal(found.verdict, LB_VERDICT_PASS);
+    assert_true(found.is_complete);
+    assert_int_equal(found.delay_complete, 1);
+    assert_true(found.schedule_count > 20);
+    assert_int_equal(found.schedule_count, 1 + runs_of_one_departure());
+}
+
+static void test_explore_sees_every_alternative(void **state)
+{
+    struct lb_explore_options options = options_of(1, 0);
+    (void)state;
+    parse(RACE("\"body\" end or error closed or error reset"));
+    lb_explore(explorer, &parsed, &options, &found);
+    assert_int_equal(found.verdict, LB_VERDICT_PASS);
+    assert_int_equal(found.outcome_count, 2);
+    assert_int_equal(taken[3], 3); /* and the third never comes */
+}
+
+/* finds: the case fails, with `most` departures or fewer; the same schedule, as text, shows it again. */
+static void finds(uint32_t delay_max, uint64_t priority_count, uint32_t most, const char *actual)
+{
+    struct lb_explore_options options = options_of(delay_max, priority_count);
+    struct lb_sim_departure list[LB_EXPLORE_DEPARTURES_MAX];
+    struct lb_variant variant = {0, list, 0, "again"};
+    struct lb_runner *runner = NULL;
+    struct lb_result result;
+    char text[LB_EXPLORE_TEXT_MAX];
+    lb_explore(explorer, &parsed, &options, &found);
+    assert_int_equal(found.verdict, LB_VERDICT_FAIL);
+    assert_in_range(found.departure_count, 1, most);
+    assert_string_equal(found.result.actual, actual);
+    lb_departures_print(found.departures, found.departure_count, text);
+    assert_true(lb_departures_parse(text, list, most, &variant.departure_count));
+    assert_int_equal(variant.departure_count, found.departure_count);
+    assert_int_equal(lb_runner_new(&runner), LB_OK);
+    lb_runner_run(runner, &parsed, &variant, NULL, &result);
+    assert_int_equal(result.verdict, LB_VERDICT_FAIL);
+    assert_int_equal(result.trace_hash, found.result.trace_hash);
+    lb_runner_free(&runner);
+}
+
+static void test_explore_finds_what_one_departure_shows(void **state)
+{
+    (void)state;
+    parse(RACE("\"body\" end"));
+    bool is_base = false;
+    struct lb_explore_options options = options_of(0, 0);
+    lb_explore(explorer, &parsed, &options, &found);
+    is_base = found.verdict == LB_VERDICT_PASS;
+    parse(is_base ? RACE("\"body\" end") : RACE("error closed"));
+    finds(2, 0, 1, is_base ? "error closed" : "\"body\" end");
+}
+
+static void test_explore_finds_by_drawing_and_reduces(void **state)
+{
+    struct lb_explore_options options = options_of(0, 0);
+    (void)state;
+    parse(RACE("\"body\" end"));
+    lb_explore(explorer, &parsed, &options, &found);
+    bool is_base = found.verdict == LB_VERDICT_PASS;
+    parse(is_base ? RACE("\"body\" end") : RACE("error closed"));
+    finds(0, 1000, 2, is_base ? "error closed" : "\"body\" end");
+    assert_true(found.priority_count > 0);
+}
+
+static bool stop_after_three(void *context, const struct lb_sim_departure *departures,
+                             uint32_t count)
+{
+    uint32_t *runs = context;
+    assert_true(count == 0 || departures != NULL);
+    return ++*runs < 3;
+}
+
+static void test_explore_ends_where_it_is_told(void **state)
+{
+    struct lb_explore_options options = options_of(2, 100);
+    uint32_t runs = 0;
+    (void)state;
+    parse(RACE("\"body\" end or error closed"));
+    options.schedule_max = 7;
+    lb_explore(explorer, &parsed, &options, &found);
+    assert_int_equal(found.schedule_count, 7);
+    assert_false(found.is_complete);
+    assert_int_equal(found.delay_complete, 0);
+    options.schedule_max = 0;
+    options.go_on = stop_after_three;
+    options.context = &runs;
+    lb_explore(explorer, &parsed, &options, &found);
+    assert_int_equal(runs, 3);
+    assert_false(found.is_complete);
+}
+
+static void test_explore_runs_the_schedule_of_a_case_alone(void **state)
+{
+    struct lb_explore_options options = options_of(2, 100);
+    (void)state;
+    parse(
+        "case 1\ntitle t\nlevel HOUSE\nspec LASTBYTE E1\nschedule after 1\n"
+        "host a\n  conn 1\n    serve\nclient\n  get r1 a / => 200\n  read r1 all => \"ok\" end\n");
+    lb_explore(explorer, &parsed, &options, &found);
+    assert_int_equal(found.verdict, LB_VERDICT_PASS);
+    assert_int_equal(found.schedule_count, 1);
+    assert_true(found.is_complete);
+    check_round_trip(&parsed); /* exploring has changed nothing of the case */
+}
+
+static void test_departures_as_text(void **state)
+{
+    static const char *const good[] = {"", "0", "3,0s,7t", "w0=7,w511=0,65535"};
+    static const char *const bad[] = {",",    "3,",  "x",      "3u",  "65536",       "w0",
+                                      "w0=8", "w=1", "w512=0", "3 4", "99999999999", "-1"};
+    struct lb_sim_departure list[3];
+    char text[LB_EXPLORE_TEXT_MAX];
+    uint32_t count = 0;
+    (void)state;
+    for (size_t i = 0; i < sizeof good / sizeof good[0]; i++) {
+        assert_true(lb_departures_parse(good[i], list, 3, &count));
+        lb_departures_print(list, count, text);
+        assert_string_equal(text, good[i]);
+    }
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        assert_false(lb_departures_parse(bad[i], list, 3, &count));
+    }
+    assert_false(lb_departures_parse("1,2,3,4", list, 3, &count));
+}
+
+#undef TEST
+#define TEST(name) cmocka_unit_test_setup_teardown(name, explore_setup, explore_teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(test_explore_runs_every_schedule_of_one_departure),
+        TEST(test_explore_sees_every_alternative),
+        TEST(test_explore_finds_what_one_departure_shows),
+        TEST(test_explore_finds_by_drawing_and_reduces),
+        TEST(test_explore_ends_where_it_is_told),
+        TEST(test_explore_runs_the_schedule_of_a_case_alone),
+        TEST(test_departures_as_text),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
