@@ -58,12 +58,41 @@ static enum lb_status body_fill(struct lbi_connection *c)
     return status == LB_END ? lbi_reader_finish(&c->reader) : status;
 }
 
+/* body_may_pass: whether bytes may go from the socket to the caller past the input: there are so many to
+ * come that a copy of them would cost something, and none is waiting. The last ones go through the input,
+ * which has room for what does not belong to the body (R2). */
+static bool body_may_pass(const struct lbi_connection *c, size_t size)
+{
+    return c->input_start == c->input_end && size >= LBI_INPUT_SIZE &&
+           lbi_reader_plain_size(&c->reader) >= LBI_INPUT_SIZE;
+}
+
+/* body_pass: reads at least one such byte, the end, or an error; under no lock. */
+static enum lb_status body_pass(struct lbi_connection *c, char *bytes, size_t size,
+                                size_t *ret_size)
+{
+    uint64_t plain_size = lbi_reader_plain_size(&c->reader);
+    size_t stored = 0;
+    enum lb_status status =
+        c->socket->ops->read(c->socket, bytes, plain_size < size ? (size_t)plain_size : size,
+                             LB_NEVER, LB_SITE_SOCKET_READ_BODY, &stored);
+    if (status == LB_OK) {
+        *ret_size = stored;
+        return lbi_reader_pass(&c->reader, stored);
+    }
+    return status == LB_END ? lbi_reader_finish(&c->reader) : status;
+}
+
 /* body_decode: reads until there is at least one byte, the end, or an error; under no lock. */
 static enum lb_status body_decode(struct lbi_connection *c, char *bytes, size_t size,
                                   size_t *ret_size)
 {
     enum lb_status status = LB_OK;
     size_t stored = 0;
+    if (body_may_pass(c, size)) {
+        *ret_size = 0;
+        return body_pass(c, bytes, size, ret_size);
+    }
     while (status == LB_OK && stored == 0) {
         if (c->input_start == c->input_end) {
             status = body_fill(c);

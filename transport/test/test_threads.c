@@ -312,6 +312,57 @@ static void test_threads_truncated_body_is_incomplete(void **state)
     lb_request_free(&call.request);
 }
 
+/* read_large: reads a body of `size` bytes in large pieces, checking each byte; returns how it ended. */
+static enum lb_status read_large(enum loopback_kind kind, size_t size, size_t *ret_size)
+{
+    static char bytes[20000];
+    char target[LOOPBACK_TARGET_MAX];
+    uint32_t number = ++world.request_count;
+    struct lb_request *request = NULL;
+    struct lb_response *response = NULL;
+    loopback_target(kind, number, size, target);
+    struct lb_request_options options = {
+        .method = "GET",
+        .endpoint = {"http", loopback_host(world.server), loopback_port(world.server)},
+        .target = target,
+        .deadline_ns = LB_NEVER,
+    };
+    assert_int_equal(lb_request_new(world.transport, &options, &request), LB_OK);
+    enum lb_status status = lb_request_send(request, &response);
+    *ret_size = 0;
+    while (status == LB_OK) {
+        size_t count = 0;
+        status = lb_body_read(lb_response_body(response), bytes, sizeof bytes, &count);
+        for (size_t i = 0; i < count; i++) {
+            assert_int_equal(bytes[i], loopback_byte(number, *ret_size + i));
+        }
+        *ret_size += count;
+    }
+    lb_request_free(&request);
+    return status;
+}
+
+/* Read in pieces larger than the client's buffer, bytes go past it; how many are left for it varies. */
+static void test_threads_large_reads_bring_all_bytes(void **state)
+{
+    (void)state;
+    size_t size = 0;
+    for (size_t i = 0; i < 8; i++) {
+        size_t expected = 20000 + i * 3001;
+        assert_int_equal(read_large(LOOPBACK_LENGTH, expected, &size), LB_END);
+        assert_int_equal(size, expected);
+        assert_int_equal(read_large(LOOPBACK_CHUNKED, expected, &size), LB_END);
+        assert_int_equal(size, expected);
+    }
+    assert_int_equal(loopback_accepted(world.server), 1);
+    assert_int_equal(read_large(LOOPBACK_CLOSE, 50000, &size), LB_END);
+    assert_int_equal(size, 50000);
+    assert_int_equal(read_large(LOOPBACK_TRUNCATED, 50000, &size), LB_INCOMPLETE);
+    assert_int_equal(size, 25000);
+    assert_int_equal(read_large(LOOPBACK_RESET, 50000, &size), LB_RESET);
+    assert_true(size <= 25000);
+}
+
 static void test_threads_reset_body_is_reset(void **state)
 {
     (void)state;
@@ -605,6 +656,7 @@ int main(void)
         TEST(close_early_ends_the_connection),
         TEST(truncated_body_is_incomplete),
         TEST(reset_body_is_reset),
+        TEST(large_reads_bring_all_bytes),
         TEST(six_drops_are_six_read_workers_in_the_profile),
         TEST(server_that_closes_an_idle_connection_is_noticed),
         TEST(idle_connection_is_closed_in_time),
