@@ -23,4 +23,11 @@
 
 #define LBI_LOOK_NS UINT64_C(50000) /* how old the answer of is_pending may be on the loop */
 
+#define LBI_TLS_PIECE_SIZE 16384u  /* bytes that a write encrypts at once: one record's */
+#define LBI_TLS_OUTPUT_SIZE 20480u /* bytes that wait for TCP: a record, and alerts */
+/* Bytes that one call may take from TCP while they amount to nothing: a peer that sends tickets for ever
+ * must not keep the lock. */
+#define LBI_TLS_INPUT_MAX 32768u
+#define LBI_TLS_REASON_SIZE 160u /* bytes of the sentence that says why TLS failed; with the NUL */
+
 #endif

@@ -26,6 +26,7 @@
 #include "core/limits.h"
 #include "lastbyte/threads.h"
 #include "socket/address.h"
+#include "socket/tcp_inside.h"
 
 #include <errno.h>
 #include <netdb.h>
@@ -108,28 +109,34 @@ static void socket_leave(struct tcp_socket *s)
     socket_unlock(s);
 }
 
-/* socket_poll: polls once, until `events` come, the socket is shut down or the deadline passes;
- * returns what poll does. Without the lock. */
-static int socket_poll(int fd, int wake_fd, short events, uint64_t deadline_ns)
+/* socket_poll: polls once, until `events` come, the socket is shut down, `also_fd` is readable or the
+ * deadline passes; returns what poll does. Without the lock. */
+static int socket_poll(int fd, int wake_fd, short events, int also_fd, uint64_t deadline_ns)
 {
-    struct pollfd polls[2] = {{.fd = fd, .events = events}, {.fd = wake_fd, .events = POLLIN}};
+    struct pollfd polls[3] = {
+        {.fd = fd, .events = events},
+        {.fd = wake_fd, .events = POLLIN},
+        {.fd = also_fd, .events = POLLIN}}; /* a negative one is passed over */
     struct timespec duration = {0, 0};
     uint64_t now_ns = deadline_ns == LB_NEVER ? 0 : tcp_now();
     if (deadline_ns > now_ns) {
         duration.tv_sec = (time_t)((deadline_ns - now_ns) / SECOND_NS);
         duration.tv_nsec = (long)((deadline_ns - now_ns) % SECOND_NS);
     }
-    int count = ppoll(polls, 2, deadline_ns == LB_NEVER ? NULL : &duration, NULL);
+    int count = ppoll(polls, 3, deadline_ns == LB_NEVER ? NULL : &duration, NULL);
     LB_ASSERT(count <= 0 || (polls[0].revents & POLLNVAL) == 0);
     LB_ASSERT(count <= 0 || (polls[1].revents & POLLNVAL) == 0);
+    LB_ASSERT(count <= 0 || (polls[2].revents & POLLNVAL) == 0);
     return count;
 }
 
 /*
- * socket_wait: with the lock, which it releases meanwhile: waits until `events` or an error have come
- * (LB_OK), the deadline has passed (LB_TIMEOUT) or the socket has been shut down (LB_CLOSED).
+ * socket_wait_also: with the lock, which it releases meanwhile: waits until `events` or an error have come
+ * or `also_fd` (-1: none) is readable (LB_OK), the deadline has passed (LB_TIMEOUT) or the socket has been
+ * shut down (LB_CLOSED).
  */
-static enum lb_status socket_wait(struct tcp_socket *s, short events, uint64_t deadline_ns)
+static enum lb_status socket_wait_also(struct tcp_socket *s, short events, int also_fd,
+                                       uint64_t deadline_ns)
 {
     LB_ASSERT(s->fd >= 0);
     LB_ASSERT(s->call_count > 0);
@@ -137,7 +144,7 @@ static enum lb_status socket_wait(struct tcp_socket *s, short events, uint64_t d
     while (!s->is_shut && count <= 0) { /* again when a signal has interrupted it */
         int fd = s->fd;
         socket_unlock(s);
-        count = socket_poll(fd, s->wake_fd, events, deadline_ns);
+        count = socket_poll(fd, s->wake_fd, events, also_fd, deadline_ns);
         socket_lock(s);
         LB_ASSERT(s->fd == fd);
         if (count == 0 && !s->is_shut && tcp_now() >= deadline_ns) {
@@ -145,6 +152,22 @@ static enum lb_status socket_wait(struct tcp_socket *s, short events, uint64_t d
         }
     }
     return s->is_shut ? LB_CLOSED : LB_OK;
+}
+
+static enum lb_status socket_wait(struct tcp_socket *s, short events, uint64_t deadline_ns)
+{
+    return socket_wait_also(s, events, -1, deadline_ns);
+}
+
+enum lb_status lbi_tcp_wait(struct lb_socket *socket, short events, int also_fd,
+                            uint64_t deadline_ns)
+{
+    struct tcp_socket *s = socket_of(socket);
+    socket_enter(s);
+    LB_ASSERT(s->is_shut || s->is_connected);
+    enum lb_status status = socket_wait_also(s, events, also_fd, deadline_ns);
+    socket_leave(s);
+    return status;
 }
 
 /* -- connecting -- */

@@ -30,6 +30,7 @@
 #include "lastbyte/status.h"
 #include "lastbyte/tcp.h"
 #include "lastbyte/threads.h"
+#include "lastbyte/tls.h"
 #include "lastbyte/trace.h"
 
 #endif

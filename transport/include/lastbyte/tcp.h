@@ -25,7 +25,7 @@ extern "C" {
  *   connected, and LB_TIMEOUT when the last one tried ran out of time;
  * - looking a name up is the C library's getaddrinfo, which nothing can interrupt: a deadline or a
  *   shutdown takes effect when the resolver has answered or given up. An address in digits never waits;
- * - the scheme "https" is LB_REFUSED at connect: there is no TLS yet;
+ * - the scheme "https" is LB_REFUSED at connect: tls.h has a network for it;
  * - any failure of an established connection is LB_RESET, and stays so.
  */
 LB_MUST_USE enum lb_status lb_network_tcp_new(struct lb_memory *memory,
