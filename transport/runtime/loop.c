@@ -188,9 +188,16 @@ static void worker_ready(struct lb_loop *loop, struct lb_worker *worker, enum lb
     queue_append(&loop->ready, worker);
 }
 
+/* loop_is_own: whether the caller may touch the loop: nobody runs it, or he does. */
+static bool loop_is_own(const struct lb_loop *loop)
+{
+    return loop->current == NULL || pthread_equal(loop->thread, pthread_self()) != 0;
+}
+
 void lbi_loop_wake(struct lb_loop *loop, struct lbi_loop_queue *queue)
 {
     LB_ASSERT(queue != &loop->ready);
+    LB_ASSERT(queue->first == NULL || loop_is_own(loop));
     while (queue->first != NULL) {
         struct lb_worker *worker = queue->first;
         worker_ready(loop, worker, LB_OK);
@@ -289,6 +296,7 @@ enum lb_status lbi_loop_park(struct lb_loop *loop, struct lbi_loop_queue *queue,
 {
     struct lb_worker *self = loop->current;
     LB_ASSERT(self != NULL); /* who waits is a caller or a worker of this loop */
+    LB_ASSERT(loop_is_own(loop));
     LB_ASSERT(self->queue == NULL);
     queue_append(queue, self);
     timer_set(loop, self, deadline_ns);
@@ -340,6 +348,7 @@ static struct lbi_fiber *worker_main(void *argument)
 static struct lb_worker *worker_new(struct lb_loop *loop, lb_worker_fn function, void *argument)
 {
     LB_ASSERT(function != NULL);
+    LB_ASSERT(loop_is_own(loop));
     if (!timers_reserve(loop)) {
         return NULL;
     }
@@ -568,6 +577,7 @@ enum lb_status lb_loop_run(struct lb_loop *loop, lb_worker_fn function, void *ar
     if (status != LB_OK) {
         return status;
     }
+    loop->thread = pthread_self();
     loop->current = loop_pick(loop);
     LB_ASSERT(loop->current != NULL);
     lbi_fiber_switch(&loop->outside, &loop->current->fiber);

@@ -7,6 +7,7 @@
 #ifndef LASTBYTE_RUNTIME_LOOP_H
 #define LASTBYTE_RUNTIME_LOOP_H
 
+#include <pthread.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/epoll.h>
@@ -57,6 +58,7 @@ struct lb_loop {
     uint32_t magic;
     struct lb_memory *memory;
     struct lbi_loop_network network;
+    pthread_t thread;            /* who runs it */
     struct lb_worker *current;   /* NULL: the loop does not run */
     struct lb_worker *favourite; /* ready, and runs next */
     struct lbi_loop_queue ready;
