@@ -11,12 +11,16 @@
 #define LBI_HOST_MAX 255u      /* bytes of a host's name (RFC 1035 section 2.3.4) */
 #define LBI_TARGET_MAX 8192u   /* bytes of a request target (RFC 9110 section 4.1: 8000) */
 
+#define LBI_DROP_SIZE 1024u    /* bytes of a body that a drain drops at a time */
 #define LBI_METHOD_MAX 32u     /* bytes of a method */
 #define LBI_FIELDS_MAX 65536u  /* bytes of the fields that a caller adds to a request */
 #define LBI_UPLOAD_SIZE 16384u /* bytes of a request's body that are read at once */
 
 /* Framing bytes that a chunked body may spend on each of its bytes, beyond head_size_max. */
 #define LBI_OVERHEAD_PER_BYTE 16u
+
+#define LBI_DECODED_FREE UINT64_C(1048576) /* bytes decoded before gzip_ratio_max counts */
+#define LBI_DECODED_STEP (1u << 30)        /* bytes that zlib decodes in one call */
 
 #define LBI_ADDRESS_MAX 16u                       /* addresses of one host that a dial tries */
 #define LBI_ADDRESS_SHARE_NS UINT64_C(2000000000) /* of a dial's time, for each address at least */

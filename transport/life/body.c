@@ -6,6 +6,12 @@
  * its turn. Whoever ends the body meanwhile (close, cancel, deadline, free) decides under the lock
  * and shuts the socket down; the reader finds the decision when it takes the lock again and brings no
  * bytes. So one outcome wins, once (O3), and each later call repeats it (F3).
+ *
+ *   plain   socket -> input -> framing -> the caller's bytes; large ones past input and framing
+ *   coded   socket -> input -> framing -> the decoder's input -> zlib -> the caller's bytes
+ *
+ * The decoder belongs to the request and is the reader's, too; when the body is over it is released, by
+ * the reader if there is one inside.
  */
 #include <stddef.h>
 
@@ -83,30 +89,85 @@ static enum lb_status body_pass(struct lbi_connection *c, char *bytes, size_t si
     return status == LB_END ? lbi_reader_finish(&c->reader) : status;
 }
 
-/* body_decode: reads until there is at least one byte, the end, or an error; under no lock. */
-static enum lb_status body_decode(struct lbi_connection *c, char *bytes, size_t size,
-                                  size_t *ret_size)
+/* body_unframe: takes bytes out of the framing, those that have arrived or else the next to arrive;
+ * perhaps none. Under no lock. */
+static enum lb_status body_unframe(struct lbi_connection *c, char *bytes, size_t size,
+                                   size_t *ret_size)
+{
+    *ret_size = 0;
+    enum lb_status status = c->input_start == c->input_end ? body_fill(c) : LB_OK;
+    if (status == LB_OK) {
+        size_t used = 0;
+        status = lbi_reader_feed_body(&c->reader, c->input + c->input_start,
+                                      c->input_end - c->input_start, &used, bytes, size, ret_size);
+        c->input_start += (uint32_t)used;
+    }
+    return status;
+}
+
+/* body_plain: reads until there is at least one byte, the end, or an error; under no lock. */
+static enum lb_status body_plain(struct lbi_connection *c, char *bytes, size_t size,
+                                 size_t *ret_size)
 {
     enum lb_status status = LB_OK;
-    size_t stored = 0;
+    *ret_size = 0;
     if (body_may_pass(c, size)) {
-        *ret_size = 0;
         return body_pass(c, bytes, size, ret_size);
     }
-    while (status == LB_OK && stored == 0) {
-        if (c->input_start == c->input_end) {
-            status = body_fill(c);
-        }
-        if (status == LB_OK) {
-            size_t used = 0;
-            status =
-                lbi_reader_feed_body(&c->reader, c->input + c->input_start,
-                                     c->input_end - c->input_start, &used, bytes, size, &stored);
-            c->input_start += (uint32_t)used;
+    while (status == LB_OK && *ret_size == 0) {
+        status = body_unframe(c, bytes, size, ret_size);
+    }
+    return status;
+}
+
+/* body_coding: the decoder of a body, made when it is first read; under no lock, by the reader. */
+static enum lb_status body_coding(struct lb_request *request)
+{
+    struct lb_transport *t = request->transport;
+    const struct lbi_coding_options options = {
+        .kind = request->response.coding_kind,
+        .tail = t->options.gzip_tail,
+        .decoded_ratio_max = t->options.gzip_ratio_max,
+    };
+    LB_ASSERT(request->body.is_read);
+    return request->body.coding != NULL
+               ? LB_OK
+               : lbi_coding_new(t->memory, &options, &request->body.coding);
+}
+
+/* body_coded: as body_plain, of a body whose coding is undone. The decoder has room for all that is in
+ * the connection's input, so that an end that has arrived comes with the last bytes. */
+static enum lb_status body_coded(struct lb_request *request, struct lbi_connection *c, char *bytes,
+                                 size_t size, size_t *ret_size)
+{
+    *ret_size = 0;
+    enum lb_status status = body_coding(request);
+    struct lbi_coding *coding = request->body.coding;
+    bool may_go_on = status == LB_OK;
+    while (may_go_on) {
+        size_t stored = 0;
+        status = lbi_coding_decode(coding, bytes + *ret_size, size - *ret_size, &stored);
+        *ret_size += stored;
+        may_go_on = status == LB_AGAIN && *ret_size == 0;
+        if (may_go_on) {
+            size_t coded_max = 0;
+            size_t coded = 0;
+            char *room = lbi_coding_room(coding, &coded_max);
+            enum lb_status framing = body_unframe(c, room, coded_max, &coded);
+            lbi_coding_feed(coding, coded, framing);
+            LB_ASSERT(c->input_start == c->input_end || framing != LB_OK);
         }
     }
-    *ret_size = stored;
-    return status;
+    return status == LB_AGAIN ? LB_OK : status;
+}
+
+void lbi_body_release(struct lb_body *body)
+{
+    LB_ASSERT(body_request(body)->transport->is_locked);
+    LB_ASSERT(body_request(body)->body_state > LB_BODY_OPEN);
+    if (!body->is_read) {
+        lbi_coding_free(&body->coding);
+    }
 }
 
 /* body_settle: the read is over; what it brought becomes the body's outcome, unless somebody was
@@ -118,8 +179,10 @@ static enum lb_status body_settle(struct lb_request *request, struct lbi_connect
         lbi_connection_await_write(c, &request->wake, false);
     }
     c->is_reading = false;
+    request->body.is_read = false;
     if (body_outcome(request) != LB_OK) {
         *ret_size = 0;
+        lbi_body_release(&request->body);
         lbi_wake(request->transport, &c->read_wake, LB_SITE_WAKE_READ);
         return body_outcome(request);
     }
@@ -153,8 +216,11 @@ enum lb_status lb_body_read(struct lb_body *body, void *bytes, size_t size, size
     if (status == LB_OK) {
         struct lbi_connection *c = request->connection;
         c->is_reading = true;
+        body->is_read = true;
         lbi_unlock(t);
-        status = body_decode(c, bytes, size, &stored);
+        status = request->response.coding_kind == LBI_CODING_NONE
+                     ? body_plain(c, bytes, size, &stored)
+                     : body_coded(request, c, bytes, size, &stored);
         lbi_lock(t, LB_SITE_BODY_READ_DONE);
         status = body_settle(request, c, status, &stored, &work);
         if (body->waiting_count > 0) {
@@ -175,7 +241,7 @@ void lb_body_close(struct lb_body *body)
     LB_ASSERT(request->body_state != LB_BODY_NONE);
     body->is_closed = true;
     if (request->phase == LBI_REQUEST_BODY) {
-        lbi_request_fail(request, LB_CLOSED, &work);
+        lbi_request_close(request, &work);
     }
     lbi_unlock_run(t, &work);
 }

@@ -13,12 +13,34 @@ struct census {
     uint32_t idle;
 };
 
+/* check_drain: E5: nobody's any more, and only where it may be worth it. */
+static void check_drain(const struct lbi_connection *c)
+{
+    LB_ASSERT(c->request == NULL);
+    LB_ASSERT(c->writing == NULL);
+    LB_ASSERT(!c->is_reading);
+    LB_ASSERT(c->is_answered);
+    LB_ASSERT(c->transport->options.drain_size_max > 0);
+    LB_ASSERT(c->reader.may_keep_alive);
+    LB_ASSERT(c->reader.framing != LBI_FRAMING_UNTIL_CLOSE);
+}
+
 static void check_exchange(const struct lbi_connection *c)
 {
     const struct lb_request *request = c->request;
+    LB_ASSERT(c->is_write_wanted + c->is_write_begun == 1);
+    LB_ASSERT(c->is_write_begun || !c->is_write_done);
+    bool is_writing = c->is_write_begun && !c->is_write_done;
+    LB_ASSERT(is_writing == (c->writing != NULL || c->head != NULL));
+    if (c->exchange == LBI_EXCHANGE_DRAIN) {
+        check_drain(c);
+        return;
+    }
     LBI_CHECK_MAGIC(request, LBI_REQUEST_MAGIC);
     LB_ASSERT(request->connection == c);
     LB_ASSERT(request->host == c->host);
+    LB_ASSERT(c->writing == NULL || c->writing == request);
+    LB_ASSERT(c->head == NULL);
     if (c->exchange == LBI_EXCHANGE_HEAD) {
         LB_ASSERT(request->phase == LBI_REQUEST_STARTED);
         LB_ASSERT(!c->is_reading);
@@ -26,11 +48,9 @@ static void check_exchange(const struct lbi_connection *c)
         LB_ASSERT(c->exchange == LBI_EXCHANGE_BODY);
         LB_ASSERT(request->phase == LBI_REQUEST_BODY);
         LB_ASSERT(c->is_answered);
+        LB_ASSERT(c->is_reading == request->body.is_read);
+        LB_ASSERT(request->response.coding_kind != LBI_CODING_NONE || request->body.coding == NULL);
     }
-    LB_ASSERT(c->is_write_wanted + c->is_write_begun == 1);
-    LB_ASSERT(c->is_write_begun || !c->is_write_done);
-    bool is_writing = c->is_write_begun && !c->is_write_done;
-    LB_ASSERT(is_writing ? c->writing == request : c->writing == NULL);
 }
 
 static void check_connection(const struct lbi_connection *c, struct census *census)

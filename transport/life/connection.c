@@ -15,7 +15,9 @@
  * DIALING  no exchange; dialed_for, if any, waits in the queue; only a dial worker.
  * IDLE     in the pool exactly once; the read worker waits for the socket, the write worker for a
  *          request; whatever arrives ends it.
- * BUSY     has a request; exchange says whether the head or the body's end is awaited.
+ * BUSY     has a request; exchange says whether the head or the body's end is awaited. Or it has none
+ *          any more, and what is left of a body closed early is drained by the read worker (E5):
+ *          lbi_connection_drain, then lbi_connection_drained -> lbi_pool_give, or closed.
  * CLOSED   in no pool, without a request; the socket is being or has been shut down, which unblocks
  *          every worker inside it; the slot is held until the socket is closed.
  */
@@ -133,10 +135,11 @@ static struct lb_request *connection_detach(struct lbi_connection *c)
 static bool connection_is_reusable(const struct lbi_connection *c)
 {
     const struct lbi_reader *reader = &c->reader;
+    bool is_last = c->request != NULL && c->request->is_close; /* such a one is not drained */
     bool is_body_read = reader->is_complete || reader->framing == LBI_FRAMING_NONE;
     return is_body_read && reader->failure == LB_OK && reader->may_keep_alive &&
-           reader->framing != LBI_FRAMING_UNTIL_CLOSE && !c->request->is_close &&
-           c->is_write_done && !c->is_write_failed;
+           reader->framing != LBI_FRAMING_UNTIL_CLOSE && !is_last && c->is_write_done &&
+           !c->is_write_failed;
 }
 
 void lbi_connection_await_write(struct lbi_connection *c, struct lb_cond *cond, bool is_head_enough)
@@ -167,6 +170,9 @@ void lbi_connection_end(struct lbi_connection *c, struct lbi_work *work)
 {
     LB_ASSERT(c->state == LBI_CONNECTION_BUSY);
     bool is_reusable = connection_is_reusable(c);
+    if (c->reader.framing == LBI_FRAMING_CHUNKED) {
+        lbi_reader_take_trailers(&c->reader, &c->request->response.trailers);
+    }
     lbi_request_end(connection_detach(c), work);
     c->is_reused = true;
     lbi_wake(c->transport, &c->read_wake, LB_SITE_WAKE_READ);
@@ -174,6 +180,56 @@ void lbi_connection_end(struct lbi_connection *c, struct lbi_work *work)
         lbi_pool_give(c, work);
     } else {
         lbi_connection_close(c, LB_END, false, work);
+    }
+}
+
+bool lbi_connection_may_drain(const struct lbi_connection *c)
+{
+    LB_ASSERT(c->exchange == LBI_EXCHANGE_BODY);
+    const struct lb_transport_options *options = &c->transport->options;
+    const struct lbi_reader *reader = &c->reader;
+    if (options->drain_size_max == 0 || c->is_reading) {
+        return false; /* who reads has the reader to himself */
+    }
+    bool is_uploading = c->request->has_body && !c->is_write_done;
+    bool is_written = c->is_write_begun && !c->is_write_failed && !is_uploading;
+    bool is_kept = reader->may_keep_alive && !c->request->is_close;
+    bool has_taker = options->idle_per_host_max > 0 || c->host->waiters != NULL;
+    uint64_t left = reader->framing == LBI_FRAMING_LENGTH ? reader->length_left : 0;
+    return is_written && is_kept && has_taker && reader->failure == LB_OK &&
+           left <= options->drain_size_max;
+}
+
+void lbi_connection_drain(struct lbi_connection *c, struct lbi_work *work)
+{
+    struct lb_transport *t = c->transport;
+    LB_ASSERT(c->state == LBI_CONNECTION_BUSY);
+    LB_ASSERT(!c->is_reading);
+    struct lb_request *request = connection_detach(c);
+    if (c->writing != NULL) { /* its head stays with who writes it, and the request is free (B6) */
+        LB_ASSERT(!request->has_body);
+        c->head = request->head;
+        request->head = NULL;
+        c->writing = NULL;
+        lbi_request_unpin(request);
+    }
+    c->exchange = LBI_EXCHANGE_DRAIN;
+    c->drain_deadline_ns = lbi_deadline(t, t->options.drain_duration_ns);
+    lbi_request_lost(request, LB_CLOSED, false, work);
+    lbi_wake(t, &c->read_wake, LB_SITE_WAKE_READ);
+}
+
+void lbi_connection_drained(struct lbi_connection *c, enum lb_status status, struct lbi_work *work)
+{
+    LB_ASSERT(c->state == LBI_CONNECTION_BUSY);
+    LB_ASSERT(c->exchange == LBI_EXCHANGE_DRAIN);
+    LB_ASSERT(c->request == NULL);
+    c->exchange = LBI_EXCHANGE_NONE;
+    c->is_reused = true;
+    if (status == LB_END && connection_is_reusable(c)) {
+        lbi_pool_give(c, work);
+    } else {
+        lbi_connection_close(c, status, false, work);
     }
 }
 
@@ -188,6 +244,7 @@ void lbi_connection_close(struct lbi_connection *c, enum lb_status cause, bool m
     }
     may_retry = may_retry && c->request != NULL && lbi_connection_may_repeat(c);
     struct lb_request *lost = c->request == NULL ? NULL : connection_detach(c);
+    c->exchange = LBI_EXCHANGE_NONE; /* a drain's, too */
     if (c->dialed_for != NULL) {
         lost = c->dialed_for;
         LB_ASSERT(lost->phase == LBI_REQUEST_QUEUED);
@@ -226,6 +283,7 @@ void lbi_connection_finish(struct lbi_connection *c, struct lbi_work *work)
     lbi_lock(t, LB_SITE_READ_END);
     struct lbi_host *host = c->host;
     LB_ASSERT(c->writing == NULL);
+    LB_ASSERT(c->head == NULL);
     DL_DELETE(host->connections, c);
     LB_ASSERT(host->slot_count > 0);
     LB_ASSERT(t->connection_count > 0);

@@ -9,12 +9,14 @@
  * Who may touch a connection's input buffer and reader, without the lock:
  *   idle, or waiting for a head   its read worker
  *   body                          the caller inside lb_body_read (is_reading), one at a time
+ *   drain                         its read worker
  */
 #ifndef LASTBYTE_LIFE_LIFE_H
 #define LASTBYTE_LIFE_LIFE_H
 
 #include "core/limits.h"
 #include "lastbyte/client.h"
+#include "wire/coding.h"
 #include "wire/request_head.h"
 #include "wire/response.h"
 
@@ -37,6 +39,7 @@ enum lbi_exchange {
     LBI_EXCHANGE_NONE, /* not busy */
     LBI_EXCHANGE_HEAD, /* the read worker waits for the response's head */
     LBI_EXCHANGE_BODY, /* the body is open; the read worker waits for its end */
+    LBI_EXCHANGE_DRAIN, /* the body was closed early; the read worker reads what is left of it (E5) */
 };
 
 /* Whether the body of a request with an expectation is to be sent (RFC 9110 section 10.1.1). */
@@ -99,15 +102,17 @@ struct lbi_connection {
     struct lbi_connection *age_prev, *age_next;   /* of all pools, oldest first */
     struct lbi_connection *next_dial, *next_shut; /* of a work */
     struct lbi_connection *next_ended;            /* of the transport's ended ones */
-    struct lb_request *request;                   /* BUSY: whose exchange it is */
+    struct lb_request *request;                   /* BUSY: whose exchange it is; DRAIN: nobody's */
     struct lb_request *dialed_for;                /* DIALING: who started it and still waits */
-    struct lb_request *writing; /* whom the write worker writes for, and so pins (B6) */
-    uint64_t idle_deadline_ns;  /* IDLE: when it is too old */
-    uint32_t pin_count;         /* works that hold it */
-    bool is_reading;            /* a caller is inside lb_body_read */
-    bool is_reused;             /* has been pooled, or has served an exchange */
-    bool is_answered;           /* the read worker has taken the response's first bytes for it */
-    enum lb_site write_site;    /* where the write worker stands while it writes, for profiles */
+    struct lb_request *writing;    /* whom the write worker writes for, and so pins (B6) */
+    struct lbi_request_head *head; /* DRAIN: still being written, although its request is over */
+    uint64_t idle_deadline_ns;     /* IDLE: when it is too old */
+    uint64_t drain_deadline_ns;    /* DRAIN: until when the body's rest must have come */
+    uint32_t pin_count;            /* works that hold it */
+    bool is_reading;               /* a caller is inside lb_body_read */
+    bool is_reused;                /* has been pooled, or has served an exchange */
+    bool is_answered;              /* the read worker has taken the response's first bytes for it */
+    enum lb_site write_site;       /* where the write worker stands while it writes, for profiles */
     enum lbi_continue go_ahead;
     bool is_write_wanted; /* the write worker has a request to write */
     bool is_write_begun;
@@ -124,11 +129,16 @@ struct lbi_connection {
 
 struct lb_response {
     struct lbi_head head;
+    struct lbi_head trailers;         /* complete with the body's end, empty before */
+    uint64_t size;                    /* lb_response_size, if no coding is undone */
+    enum lbi_coding_kind coding_kind; /* which coding is undone */
 };
 
 struct lb_body {
     bool is_closed;         /* lb_body_close was called */
+    bool is_read;           /* a caller is inside lb_body_read, whatever became of the connection */
     uint32_t waiting_count; /* readers that wait for their turn */
+    struct lbi_coding *coding; /* from the first read on, where a coding is undone */
 };
 
 struct lb_request {
@@ -154,8 +164,9 @@ struct lb_request {
     uint32_t retry_count;
     bool is_head_method;
     bool is_close;
-    uint32_t pin_count;  /* workers and effects inside its head, its source or its hook (B6) */
-    bool is_pin_awaited; /* somebody waits until there is none */
+    bool is_coding_asked; /* the transport has asked for codings; otherwise it undoes none (F8) */
+    uint32_t pin_count;   /* workers and effects inside its head, its source or its hook (B6) */
+    bool is_pin_awaited;  /* somebody waits until there is none */
     bool is_expect;
     bool is_upgrade;
     bool has_body;       /* it has a source that is not empty */
@@ -236,6 +247,13 @@ bool lbi_connection_is_quiet(const struct lbi_connection *c);
 void lbi_connection_begin(struct lbi_connection *c, struct lb_request *request);
 /* lbi_connection_end: the exchange has ended well; the connection is given back or closed (R1). */
 void lbi_connection_end(struct lbi_connection *c, struct lbi_work *work);
+/* lbi_connection_may_drain: whether an open body that is closed now is drained: the connection could be
+ * used again, nobody reads, and what is left is within the options' limits (E5). */
+bool lbi_connection_may_drain(const struct lbi_connection *c);
+/* lbi_connection_drain: the request ends with LB_CLOSED at once, its read worker drains the body. */
+void lbi_connection_drain(struct lbi_connection *c, struct lbi_work *work);
+/* lbi_connection_drained: the drain has come to its end: the connection is given back or closed. */
+void lbi_connection_drained(struct lbi_connection *c, enum lb_status status, struct lbi_work *work);
 /* lbi_connection_close: ends the connection; its request, if it still has one, ends with `cause`, or
  * starts again where may_retry and rule R5 allow. */
 void lbi_connection_close(struct lbi_connection *c, enum lb_status cause, bool may_retry,
@@ -283,9 +301,17 @@ void lbi_request_lost(struct lb_request *request, enum lb_status cause, bool may
                       struct lbi_work *work);
 /* lbi_request_end: the body has come to its end. */
 void lbi_request_end(struct lb_request *request, struct lbi_work *work);
+/* lbi_request_close: its caller wants no more of an open body: it is drained or given up (E5). */
+void lbi_request_close(struct lb_request *request, struct lbi_work *work);
 /* lbi_request_release: ends with the lock released: waits until nobody is inside anything of a request
  * that is DONE, closes a socket that nobody has taken, and destroys it. */
 void lbi_request_release(struct lb_request *request);
+
+/* -- body.c -- */
+
+/* lbi_body_release: the body is over: gives the decoder's memory back, at the latest when the reader
+ * that is inside comes out. */
+void lbi_body_release(struct lb_body *body);
 
 /* -- check.c: assertions on whole machines, with the lock held or no worker running -- */
 

@@ -66,7 +66,9 @@ static void profile_add_connection(struct profile *profile, const struct lbi_con
 {
     bool is_open = c->exchange == LBI_EXCHANGE_BODY;
     const char *call_site = is_open ? c->request->call_site : NULL;
-    enum lb_site read_site = is_open ? LB_SITE_WAIT_BODY_END : LB_SITE_SOCKET_READ_FIRST;
+    enum lb_site read_site = is_open                             ? LB_SITE_WAIT_BODY_END
+                             : c->exchange == LBI_EXCHANGE_DRAIN ? LB_SITE_SOCKET_READ_DRAIN
+                                                                 : LB_SITE_SOCKET_READ_FIRST;
     bool is_writing = c->state == LBI_CONNECTION_BUSY && !c->is_write_done;
     enum lb_site write_site = is_writing ? c->write_site : LB_SITE_WAIT_REQUEST;
     switch (c->state) {

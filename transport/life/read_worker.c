@@ -10,6 +10,7 @@
  * idle connection is still pending there when a request takes the connection, and is seen (R3).
  * The body's bytes are read by the caller; this worker only waits until the exchange is over: ended,
  * closed, cancelled or failed by somebody else, or past its deadline, which is its own to judge.
+ * A body that was closed early and may be drained (E5) it reads itself, to its end or to the limits.
  * Whenever the connection is closed it ends, and takes the write worker and the socket with it (E2).
  */
 #include <stddef.h>
@@ -164,7 +165,11 @@ static void read_deliver(struct lbi_connection *c, struct lbi_work *work)
 {
     struct lb_transport *t = c->transport;
     struct lb_request *request = c->request;
-    lbi_reader_take_head(&c->reader, &request->response.head);
+    struct lb_response *response = &request->response;
+    bool may_decode = request->is_coding_asked && c->reader.framing != LBI_FRAMING_NONE;
+    lbi_reader_take_head(&c->reader, &response->head);
+    response->size = c->reader.said_size;
+    response->coding_kind = may_decode ? lbi_coding_kind_of(&response->head) : LBI_CODING_NONE;
     lbi_request_set_phase(request, LBI_REQUEST_BODY);
     request->body_state = LB_BODY_OPEN;
     c->exchange = LBI_EXCHANGE_BODY;
@@ -216,7 +221,58 @@ static bool read_head(struct lbi_connection *c)
     return is_open;
 }
 
-/* read_body_end: waits until the exchange is over; false when the connection is, too. */
+/* read_drain_bytes: reads the rest of a body that nobody wants, without its coding: LB_END, or why it
+ * has no end within the limits; under no lock. */
+static enum lb_status read_drain_bytes(struct lbi_connection *c)
+{
+    struct lbi_reader *reader = &c->reader;
+    uint64_t body_size_max = reader->body_size + c->transport->options.drain_size_max;
+    body_size_max = body_size_max < reader->body_size ? UINT64_MAX : body_size_max;
+    enum lb_status status = reader->is_complete ? LB_END : LB_OK;
+    lbi_reader_drop_trailers(reader);
+    while (status == LB_OK) {
+        char dropped[LBI_DROP_SIZE];
+        size_t size = 0;
+        if (c->input_start == c->input_end) {
+            status = c->socket->ops->read(c->socket, c->input, sizeof c->input,
+                                          c->drain_deadline_ns, LB_SITE_SOCKET_READ_DRAIN, &size);
+            c->input_start = 0;
+            c->input_end = (uint32_t)size;
+        }
+        if (status == LB_OK) {
+            size_t used = 0;
+            status = lbi_reader_feed_body(reader, c->input + c->input_start,
+                                          c->input_end - c->input_start, &used, dropped,
+                                          sizeof dropped, &size);
+            c->input_start += (uint32_t)used;
+            status = reader->body_size > body_size_max ? LB_LIMIT : status;
+        } else if (status == LB_END) {
+            status = LB_INCOMPLETE;
+        }
+    }
+    return status;
+}
+
+/* read_drain: drains the body and gives the connection back or closes it; with the lock held before
+ * and after. */
+static void read_drain(struct lbi_connection *c, struct lbi_work *work)
+{
+    struct lb_transport *t = c->transport;
+    lbi_unlock(t);
+    enum lb_status status = read_drain_bytes(c);
+    lbi_lock(t, LB_SITE_READ_DRAIN);
+    bool is_woken = true;
+    while (is_woken && status == LB_END && c->exchange == LBI_EXCHANGE_DRAIN && !c->is_write_done) {
+        c->is_write_awaited = true;
+        is_woken = lbi_wait(t, &c->read_wake, c->drain_deadline_ns, LB_SITE_WAIT_WRITTEN);
+    }
+    if (c->exchange == LBI_EXCHANGE_DRAIN) { /* nobody has closed it meanwhile */
+        lbi_connection_drained(c, status, work);
+    }
+}
+
+/* read_body_end: waits until the exchange is over, and drains it if its end says so; false when the
+ * connection is over, too. */
 static bool read_body_end(struct lbi_connection *c, uint64_t *ret_deadline_ns)
 {
     struct lb_transport *t = c->transport;
@@ -228,6 +284,9 @@ static bool read_body_end(struct lbi_connection *c, uint64_t *ret_deadline_ns)
         if (!is_woken && c->exchange == LBI_EXCHANGE_BODY) {
             lbi_request_fail(c->request, LB_TIMEOUT, &work);
         }
+    }
+    if (c->exchange == LBI_EXCHANGE_DRAIN) {
+        read_drain(c, &work);
     }
     bool is_open = c->state != LBI_CONNECTION_CLOSED;
     *ret_deadline_ns = c->state == LBI_CONNECTION_IDLE ? c->idle_deadline_ns : LB_NEVER;

@@ -66,7 +66,8 @@ static enum lb_status request_make(struct lb_transport *t, const struct lb_reque
                                    struct lb_request **ret_request)
 {
     struct lbi_request_head *head = NULL;
-    enum lb_status status = lbi_request_head_new(t->memory, options, &head);
+    bool is_coding_asked = !t->options.is_gzip_off && lbi_request_may_ask(options);
+    enum lb_status status = lbi_request_head_new(t->memory, options, is_coding_asked, &head);
     if (status != LB_OK) {
         return status;
     }
@@ -82,6 +83,7 @@ static enum lb_status request_make(struct lb_transport *t, const struct lb_reque
         request_init(request, t, options);
         request->id = ++t->request_id_last;
         request->head = head;
+        request->is_coding_asked = is_coding_asked;
         DL_APPEND(t->requests, request);
         *ret_request = request;
     }
@@ -261,6 +263,7 @@ void lbi_request_end(struct lb_request *request, struct lbi_work *work)
     lbi_request_set_phase(request, LBI_REQUEST_DONE);
     request->outcome = LB_END;
     request->body_state = LB_BODY_ENDED;
+    lbi_body_release(&request->body);
     lbi_request_close_source(request, work);
     lbi_emit(request->transport, LB_EVENT_BODY_STATE, "", LB_BODY_ENDED);
 }
@@ -289,6 +292,7 @@ void lbi_request_lost(struct lb_request *request, enum lb_status cause, bool may
     } else {
         if (request->body_state == LB_BODY_OPEN) {
             request->body_state = body_state_of(cause);
+            lbi_body_release(&request->body);
             lbi_emit(t, LB_EVENT_BODY_STATE, "", request->body_state);
         }
         lbi_request_set_phase(request, LBI_REQUEST_DONE);
@@ -319,6 +323,16 @@ void lbi_request_fail(struct lb_request *request, enum lb_status cause, struct l
     LB_ASSERT(request->phase != LBI_REQUEST_DONE);
 }
 
+void lbi_request_close(struct lb_request *request, struct lbi_work *work)
+{
+    LB_ASSERT(request->phase == LBI_REQUEST_BODY);
+    if (lbi_connection_may_drain(request->connection)) {
+        lbi_connection_drain(request->connection, work);
+    } else {
+        lbi_request_fail(request, LB_CLOSED, work);
+    }
+}
+
 void lb_request_cancel(struct lb_request *request)
 {
     LBI_CHECK_MAGIC(request, LBI_REQUEST_MAGIC);
@@ -344,6 +358,8 @@ static void request_destroy(struct lb_request *request)
     lbi_host_release(&request->host);
     lbi_request_head_release(&request->head);
     lbi_head_deinit(&request->response.head);
+    lbi_head_deinit(&request->response.trailers);
+    LB_ASSERT(request->body.coding == NULL);
     t->runtime->ops->cond_deinit(t->runtime, &request->wake);
     request->magic = 0;
     t->memory->release(t->memory, request, sizeof *request);
@@ -380,7 +396,9 @@ void lb_request_free(struct lb_request **request_pointer)
     lbi_lock(t, LB_SITE_REQUEST_FREE);
     LB_ASSERT(request->phase != LBI_REQUEST_QUEUED);
     LB_ASSERT(request->phase != LBI_REQUEST_STARTED);
-    if (request->phase != LBI_REQUEST_DONE) {
+    if (request->phase == LBI_REQUEST_BODY) {
+        lbi_request_close(request, &work);
+    } else if (request->phase != LBI_REQUEST_DONE) {
         lbi_request_fail(request, LB_CLOSED, &work);
     }
     if (!lbi_work_is_empty(&work)) {
@@ -420,4 +438,40 @@ const char *lb_response_header(const struct lb_response *response, const char *n
     LB_ASSERT(response != NULL);
     LB_ASSERT(response->head.code != 0);
     return lbi_head_find(&response->head, name);
+}
+
+bool lb_response_field(const struct lb_response *response, size_t index, struct lb_field *ret_field)
+{
+    LB_ASSERT(response != NULL);
+    LB_ASSERT(response->head.code != 0);
+    LB_ASSERT(ret_field != NULL);
+    return lbi_head_field(&response->head, index, &ret_field->name, &ret_field->value);
+}
+
+uint64_t lb_response_size(const struct lb_response *response)
+{
+    LB_ASSERT(response != NULL);
+    LB_ASSERT(response->head.code != 0);
+    return lb_response_is_decoded(response) ? LB_SIZE_UNKNOWN : response->size;
+}
+
+bool lb_response_is_decoded(const struct lb_response *response)
+{
+    LB_ASSERT(response != NULL);
+    LB_ASSERT(response->head.code != 0);
+    return response->coding_kind != LBI_CODING_NONE;
+}
+
+const char *lb_response_trailer(const struct lb_response *response, const char *name)
+{
+    LB_ASSERT(response != NULL);
+    const struct lb_request *request =
+        (const struct lb_request *)(const void *)((const char *)response -
+                                                  offsetof(struct lb_request, response));
+    LBI_CHECK_MAGIC(request, LBI_REQUEST_MAGIC);
+    LB_ASSERT(name != NULL);
+    lbi_lock(request->transport, LB_SITE_RESPONSE_TRAILER);
+    bool has_ended = request->body_state == LB_BODY_ENDED;
+    lbi_unlock(request->transport);
+    return has_ended ? lbi_head_find(&response->trailers, name) : NULL;
 }

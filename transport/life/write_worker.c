@@ -17,7 +17,8 @@
  * The request is pinned from its first byte to the report: it stays, and its send returns no error,
  * while this worker is inside its head or its source (B6). Each piece is read and written without the
  * lock; between the two it looks whether the exchange is still wanted. A source that blocks is freed by
- * its close, which whoever ends the request calls (E9).
+ * its close, which whoever ends the request calls (E9). A head alone outlives its request where the
+ * response is drained meanwhile (E5): it is the connection's then.
  */
 #include <stddef.h>
 #include <stdio.h>
@@ -63,6 +64,8 @@ static void write_wake_awaiting(struct lbi_connection *c)
 {
     if (c->is_write_awaited) {
         lbi_wake(c->transport, &c->read_wake, LB_SITE_WAKE_READ);
+    }
+    if (c->is_write_awaited && c->request != NULL) { /* a drain has none */
         lbi_wake(c->transport, &c->request->wake, LB_SITE_WAKE_CALLER);
     }
 }
@@ -214,9 +217,16 @@ static void write_report(struct lbi_connection *c, enum lb_status status, struct
     struct lb_transport *t = c->transport;
     c->is_write_done = true;
     c->is_write_failed = status != LB_OK;
-    lbi_request_unpin(c->writing);
-    c->writing = NULL;
+    lbi_request_head_release(&c->head);
+    if (c->writing != NULL) {
+        lbi_request_unpin(c->writing);
+        c->writing = NULL;
+    }
     if (c->state != LBI_CONNECTION_BUSY) {
+        return;
+    }
+    if (c->exchange == LBI_EXCHANGE_DRAIN) {
+        write_wake_awaiting(c); /* whose end looks at the failure, too */
         return;
     }
     if (c->is_write_failed) {
@@ -253,12 +263,14 @@ static bool write_request(struct lbi_connection *c)
         return false;
     }
     struct lb_request *request = c->request;
+    const struct lbi_request_head *head = request->head;
+    bool has_body = request->has_body;
     c->is_write_begun = true;
     c->writing = request;
     lbi_request_pin(request);
     lbi_unlock(t);
-    enum lb_status status = write_bytes(c, request->head->bytes, request->head->size);
-    if (status == LB_OK && request->has_body) {
+    enum lb_status status = write_bytes(c, head->bytes, head->size);
+    if (status == LB_OK && has_body) {
         status = write_body(c, request);
     }
     lbi_lock(t, LB_SITE_WRITE_DONE);

@@ -373,6 +373,7 @@ static void transport_make(void)
     options.idle_duration_ns = 20 * MS;
     options.idle_per_host_max = 4;
     options.connections_per_host_max = CALLER_COUNT / SERVER_COUNT * DROPS_MAX + SPARE_MAX;
+    options.drain_size_max = LB_DRAIN_SIZE;
     options.retries_max = 1000; /* a stale connection is never the cause of a status */
     status = lb_transport_new(&options, &stress.transport);
     LB_ASSERT(status == LB_OK);

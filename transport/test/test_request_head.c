@@ -26,7 +26,7 @@ static void expect_bytes(const struct lb_request_options *options, const char *b
     struct test_memory memory;
     struct lbi_request_head *head = NULL;
     test_memory_init(&memory, 0);
-    assert_int_equal(lbi_request_head_new(&memory.memory, options, &head), LB_OK);
+    assert_int_equal(lbi_request_head_new(&memory.memory, options, false, &head), LB_OK);
     assert_int_equal(head->size, strlen(bytes));
     assert_memory_equal(head->bytes, bytes, strlen(bytes));
     lbi_request_head_release(&head);
@@ -41,7 +41,7 @@ static void expect_refused(const struct lb_request_options *options, enum lb_sta
     struct test_memory memory;
     struct lbi_request_head *head = NULL;
     test_memory_init(&memory, 0);
-    assert_int_equal(lbi_request_head_new(&memory.memory, options, &head), status);
+    assert_int_equal(lbi_request_head_new(&memory.memory, options, false, &head), status);
     assert_null(head);
     assert_int_equal(memory.alloc_count, 0);
 }
@@ -183,7 +183,7 @@ static void test_request_head_limits(void **state)
     options.target = target;
     options.endpoint.host = host;
     test_memory_init(&memory, 0);
-    assert_int_equal(lbi_request_head_new(&memory.memory, &options, &head), LB_OK);
+    assert_int_equal(lbi_request_head_new(&memory.memory, &options, false, &head), LB_OK);
     lbi_request_head_release(&head);
     target[LBI_TARGET_MAX] = 't';
     target[LBI_TARGET_MAX + 1] = '\0';
@@ -200,7 +200,7 @@ static void test_request_head_without_memory(void **state)
     struct lbi_request_head *head = NULL;
     (void)state;
     test_memory_init(&memory, 1);
-    assert_int_equal(lbi_request_head_new(&memory.memory, &plain, &head), LB_MEMORY);
+    assert_int_equal(lbi_request_head_new(&memory.memory, &plain, false, &head), LB_MEMORY);
     assert_null(head);
     assert_int_equal(memory.block_count, 0);
 }
@@ -271,6 +271,33 @@ static void test_request_head_adds_fields(void **state)
     }
 }
 
+static void test_request_head_asks_for_codings(void **state)
+{
+    static const struct lb_field fields[] = {{"accept-encoding", "br"}, {"RANGE", "bytes=0-1"}};
+    static const char bytes[] =
+        "GET / HTTP/1.1\r\nHost: a\r\nAccept-Encoding: gzip, deflate\r\n\r\n";
+    struct test_memory memory;
+    struct lbi_request_head *head = NULL;
+    struct lb_request_options options = plain;
+    (void)state;
+    test_memory_init(&memory, 0);
+    assert_int_equal(lbi_request_head_new(&memory.memory, &options, true, &head), LB_OK);
+    assert_int_equal(head->size, sizeof bytes - 1);
+    assert_memory_equal(head->bytes, bytes, sizeof bytes - 1);
+    lbi_request_head_release(&head);
+    assert_true(lbi_request_may_ask(&options));
+    options.method = "POST";
+    assert_true(lbi_request_may_ask(&options));
+    options.method = "HEAD";
+    assert_false(lbi_request_may_ask(&options));
+    options.method = "GET";
+    options.field_count = 1;
+    for (size_t i = 0; i < sizeof fields / sizeof *fields; i++) {
+        options.fields = &fields[i];
+        assert_false(lbi_request_may_ask(&options));
+    }
+}
+
 static void test_request_head_bounds_fields(void **state)
 {
     static char value[LBI_FIELDS_MAX + 1];
@@ -310,6 +337,7 @@ int main(void)
         cmocka_unit_test(test_request_head_of_other_methods),
         cmocka_unit_test(test_request_head_frames_a_body),
         cmocka_unit_test(test_request_head_adds_fields),
+        cmocka_unit_test(test_request_head_asks_for_codings),
         cmocka_unit_test(test_request_head_bounds_fields),
         cmocka_unit_test(test_request_head_asks_for_an_upgrade),
     };

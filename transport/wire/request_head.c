@@ -188,13 +188,16 @@ static void build_framing(struct builder *b, const struct lb_request_options *op
     builder_add(b, options->is_expect ? "Expect: 100-continue\r\n" : "");
 }
 
-static void build(struct builder *b, const struct lb_request_options *options)
+static void build(struct builder *b, const struct lb_request_options *options, bool is_coding_asked)
 {
     builder_add(b, options->method);
     builder_add(b, " ");
     builder_add(b, options->target);
     builder_add(b, options->is_http10 ? " HTTP/1.0\r\n" : " HTTP/1.1\r\n");
     build_host(b, &options->endpoint);
+    if (is_coding_asked) {
+        builder_add_field(b, "Accept-Encoding", "gzip, deflate"); /* what wire/coding.c undoes */
+    }
     if (options->upgrade != NULL) {
         builder_add_field(b, "Connection",
                           "Upgrade"); /* which ends the connection in its own way */
@@ -210,7 +213,7 @@ static void build(struct builder *b, const struct lb_request_options *options)
 }
 
 enum lb_status lbi_request_head_new(struct lb_memory *memory,
-                                    const struct lb_request_options *options,
+                                    const struct lb_request_options *options, bool is_coding_asked,
                                     struct lbi_request_head **ret_head)
 {
     LB_ASSERT(memory != NULL);
@@ -220,7 +223,7 @@ enum lb_status lbi_request_head_new(struct lb_memory *memory,
         return status;
     }
     struct builder b = {NULL, 0};
-    build(&b, options);
+    build(&b, options, is_coding_asked);
     struct lbi_request_head *head = memory->alloc(memory, sizeof *head + b.size);
     if (head == NULL) {
         return LB_MEMORY;
@@ -228,7 +231,7 @@ enum lb_status lbi_request_head_new(struct lb_memory *memory,
     head->memory = memory;
     head->size = (uint32_t)b.size;
     b = (struct builder){head->bytes, 0};
-    build(&b, options);
+    build(&b, options, is_coding_asked);
     LB_ASSERT(b.size == head->size);
     *ret_head = head;
     return LB_OK;
@@ -252,6 +255,13 @@ bool lbi_request_has_field(const struct lb_request_options *options, const char 
         }
     }
     return false;
+}
+
+bool lbi_request_may_ask(const struct lb_request_options *options)
+{
+    return strcmp(options->method, "HEAD") != 0 &&
+           !lbi_request_has_field(options, "Accept-Encoding") &&
+           !lbi_request_has_field(options, "Range");
 }
 
 bool lbi_request_may_repeat(const struct lb_request_options *options)

@@ -17,82 +17,6 @@
 #include "core/limits.h"
 #include "wire/token.h"
 
-void lbi_head_deinit(struct lbi_head *head)
-{
-    LB_ASSERT(head != NULL);
-    if (head->bytes != NULL) {
-        head->memory->release(head->memory, head->bytes, head->capacity);
-    }
-    head->bytes = NULL;
-    head->size = 0;
-    head->capacity = 0;
-}
-
-/* head_append: adds bytes to the fields, growing the storage by doubling. */
-static enum lb_status head_append(struct lbi_head *head, const char *bytes, size_t size)
-{
-    LB_ASSERT(head->memory != NULL);
-    LB_ASSERT(head->size <= head->capacity);
-    if (size == 0) {
-        return LB_OK;
-    }
-    if (head->capacity - head->size < size) {
-        size_t capacity = head->capacity == 0 ? LBI_HEAD_CAPACITY : head->capacity * 2;
-        while (capacity - head->size < size) {
-            capacity *= 2;
-        }
-        char *grown = head->memory->alloc(head->memory, capacity);
-        if (grown == NULL) {
-            return LB_MEMORY;
-        }
-        if (head->size > 0) {
-            memcpy(grown, head->bytes, head->size);
-        }
-        size_t used = head->size;
-        lbi_head_deinit(head);
-        head->bytes = grown;
-        head->size = used;
-        head->capacity = capacity;
-    }
-    memcpy(head->bytes + head->size, bytes, size);
-    head->size += size;
-    return LB_OK;
-}
-
-/* head_next: the value of the field whose name stands at `name`; returns where the next name stands,
- * or NULL when there is no field at `name`. */
-static const char *head_next(const struct lbi_head *head, const char *name, const char **ret_value)
-{
-    if (head->size == 0 || name == head->bytes + head->size) {
-        return NULL;
-    }
-    const char *value = name + strlen(name) + 1;
-    LB_ASSERT(value < head->bytes + head->size);
-    *ret_value = value;
-    return value + strlen(value) + 1;
-}
-
-/* head_find: the value of the next field `name` from *at on, and NULL behind the last; *at moves on. */
-static const char *head_find(const struct lbi_head *head, const char *name, const char **at)
-{
-    const char *value = NULL;
-    while (*at != NULL) {
-        const char *found = *at;
-        *at = head_next(head, found, &value);
-        if (*at != NULL && strcasecmp(found, name) == 0) {
-            return value;
-        }
-    }
-    return NULL;
-}
-
-const char *lbi_head_find(const struct lbi_head *head, const char *name)
-{
-    LB_ASSERT(name != NULL);
-    const char *at = head->bytes;
-    return head_find(head, name, &at);
-}
-
 /* reader_of: the reader that a callback of llhttp belongs to. */
 static struct lbi_reader *reader_of(llhttp_t *parser)
 {
@@ -118,14 +42,14 @@ static int reader_store(llhttp_t *parser, const char *at, size_t size)
     if (memchr(at, '\0', size) != NULL) {
         return reader_fail(reader, LB_PROTOCOL);
     }
-    enum lb_status status = head_append(&reader->head, at, size);
+    enum lb_status status = lbi_head_append(&reader->head, at, size);
     return status == LB_OK ? 0 : reader_fail(reader, status);
 }
 
 /* reader_store_end: the end of a name or value. */
 static int reader_store_end(struct lbi_reader *reader)
 {
-    enum lb_status status = head_append(&reader->head, "", 1);
+    enum lb_status status = lbi_head_append(&reader->head, "", 1);
     return status == LB_OK ? 0 : reader_fail(reader, status);
 }
 
@@ -148,11 +72,7 @@ static int reader_name_end(llhttp_t *parser)
 /* reader_value_end: white space behind a value is not part of it (RFC 9112 section 5.1). */
 static int reader_value_end(llhttp_t *parser)
 {
-    struct lbi_head *head = &reader_of(parser)->head;
-    while (head->size > 0 &&
-           (head->bytes[head->size - 1] == ' ' || head->bytes[head->size - 1] == '\t')) {
-        head->size--;
-    }
+    lbi_head_trim(&reader_of(parser)->head);
     return reader_store_end(reader_of(parser));
 }
 
@@ -160,8 +80,8 @@ static int reader_value_end(llhttp_t *parser)
 static bool reader_has_chunked(const struct lbi_reader *reader)
 {
     const char *at = reader->head.bytes;
-    const char *first = head_find(&reader->head, "transfer-encoding", &at);
-    const char *second = head_find(&reader->head, "transfer-encoding", &at);
+    const char *first = lbi_head_find_next(&reader->head, "transfer-encoding", &at);
+    const char *second = lbi_head_find_next(&reader->head, "transfer-encoding", &at);
     return first != NULL && strcasecmp(first, "chunked") == 0 && second == NULL;
 }
 
@@ -171,18 +91,22 @@ static bool reader_frame(struct lbi_reader *reader)
     const llhttp_t *parser = &reader->parser;
     uint16_t code = parser->status_code;
     bool is_coded = (parser->flags & F_TRANSFER_ENCODING) != 0;
+    bool has_length = (parser->flags & F_CONTENT_LENGTH) != 0;
     if (is_coded && (parser->http_major == 1 && parser->http_minor == 0)) {
         return false; /* RFC 9112 section 6.1: faulty in HTTP/1.0 */
     }
     if (reader->is_head_request || code < 200 || code == 204 || code == 304) {
+        bool is_head = reader->is_head_request && code >= 200 && code != 204 && code != 304;
         reader->framing = LBI_FRAMING_NONE;
+        reader->said_size = !is_head ? 0 : has_length ? parser->content_length : LB_SIZE_UNKNOWN;
         return true;
     }
     if (is_coded) {
         reader->framing = LBI_FRAMING_CHUNKED;
         return reader_has_chunked(reader);
     }
-    if ((parser->flags & F_CONTENT_LENGTH) != 0) {
+    if (has_length) {
+        reader->said_size = parser->content_length;
         reader->framing = parser->content_length == 0 ? LBI_FRAMING_NONE : LBI_FRAMING_LENGTH;
         reader->length_left = parser->content_length;
         return parser->content_length <= INT64_MAX; /* what no file holds is an overflow */
@@ -218,7 +142,7 @@ static bool reader_is_persistent(const struct lbi_reader *reader)
     const char *value = NULL;
     bool has_close = false;
     bool has_keep_alive = false;
-    while ((value = head_find(&reader->head, "connection", &at)) != NULL) {
+    while ((value = lbi_head_find_next(&reader->head, "connection", &at)) != NULL) {
         has_close = has_close || value_has(value, "close");
         has_keep_alive = has_keep_alive || value_has(value, "keep-alive");
     }
@@ -265,12 +189,14 @@ void lbi_reader_init(struct lbi_reader *reader, struct lb_memory *memory, uint32
     LB_ASSERT(head_size_max > 0);
     memset(reader, 0, sizeof *reader);
     reader->head.memory = memory;
+    reader->trailers.memory = memory;
     reader->head_size_max = head_size_max;
 }
 
 void lbi_reader_deinit(struct lbi_reader *reader)
 {
     lbi_head_deinit(&reader->head);
+    lbi_head_deinit(&reader->trailers);
 }
 
 void lbi_reader_begin(struct lbi_reader *reader, bool is_head_request)
@@ -281,7 +207,9 @@ void lbi_reader_begin(struct lbi_reader *reader, bool is_head_request)
     reader->is_head_request = is_head_request;
     reader->is_complete = false;
     reader->may_keep_alive = false;
-    memset(&reader->chunked, 0, sizeof(reader->chunked));
+    lbi_head_deinit(&reader->trailers);
+    lbi_chunked_begin(&reader->chunked, &reader->trailers, reader->head_size_max);
+    reader->said_size = LB_SIZE_UNKNOWN;
     reader->failure = LB_OK;
     reader->head_size = 0;
     reader->body_size = 0;
@@ -364,10 +292,20 @@ void lbi_reader_next(struct lbi_reader *reader, bool is_fresh)
 void lbi_reader_take_head(struct lbi_reader *reader, struct lbi_head *ret_head)
 {
     LB_ASSERT(reader->is_head_complete);
-    *ret_head = reader->head;
-    reader->head.bytes = NULL;
-    reader->head.size = 0;
-    reader->head.capacity = 0;
+    lbi_head_give(&reader->head, ret_head);
+}
+
+void lbi_reader_take_trailers(struct lbi_reader *reader, struct lbi_head *ret_trailers)
+{
+    LB_ASSERT(reader->is_complete);
+    LB_ASSERT(reader->failure == LB_OK);
+    lbi_head_give(&reader->trailers, ret_trailers);
+}
+
+void lbi_reader_drop_trailers(struct lbi_reader *reader)
+{
+    reader->chunked.trailers = NULL;
+    lbi_head_deinit(&reader->trailers);
 }
 
 /* reader_copy: body bytes that need no decoding, at most `limit` of them. Returns how many. */

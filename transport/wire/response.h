@@ -14,8 +14,10 @@
 #include <stdint.h>
 
 #include "lastbyte/memory.h"
+#include "lastbyte/source.h"
 #include "lastbyte/status.h"
 #include "wire/chunked.h"
+#include "wire/head.h"
 
 /* How a body's end is found (RFC 9112 section 6.3). */
 enum lbi_framing {
@@ -24,21 +26,6 @@ enum lbi_framing {
     LBI_FRAMING_CHUNKED,     /* Transfer-Encoding: chunked */
     LBI_FRAMING_UNTIL_CLOSE, /* the connection's end is the body's */
 };
-
-/* A response's head: its code and its fields as "name NUL value NUL ...". */
-struct lbi_head {
-    struct lb_memory *memory;
-    char *bytes;
-    size_t size;
-    size_t capacity;
-    uint16_t code;
-};
-
-/* lbi_head_deinit: releases the fields. All bytes zero is legal. */
-void lbi_head_deinit(struct lbi_head *head);
-
-/* lbi_head_find: the first value of `name`, case-insensitive, borrowed; NULL if there is none. */
-const char *lbi_head_find(const struct lbi_head *head, const char *name);
 
 struct lbi_reader {
     llhttp_t parser;
@@ -55,6 +42,8 @@ struct lbi_reader {
     uint64_t overhead_size;     /* bytes of framing between them */
     uint64_t length_left;       /* LENGTH: bytes of the body still to come */
     struct lbi_chunked chunked; /* CHUNKED: where in the coding it stands */
+    struct lbi_head trailers;   /* CHUNKED: the fields behind the last chunk */
+    uint64_t said_size;         /* bytes of the body that the head announced, or LB_SIZE_UNKNOWN */
 };
 
 /* lbi_reader_init: before the first begin. Keeps memory until deinit. */
@@ -82,6 +71,14 @@ void lbi_reader_next(struct lbi_reader *reader, bool is_fresh);
 
 /* lbi_reader_take_head: gives the complete head, released by lbi_head_deinit. */
 void lbi_reader_take_head(struct lbi_reader *reader, struct lbi_head *ret_head);
+
+/* lbi_reader_take_trailers: the message is complete: gives its trailer fields, released by
+ * lbi_head_deinit. */
+void lbi_reader_take_trailers(struct lbi_reader *reader, struct lbi_head *ret_trailers);
+
+/* lbi_reader_drop_trailers: nobody wants the trailer fields of this message: those that have come are
+ * released, those to come only checked. */
+void lbi_reader_drop_trailers(struct lbi_reader *reader);
 
 /*
  * lbi_reader_feed_body: decodes body bytes into `out` (out_size > 0). *ret_used input bytes were

@@ -236,7 +236,8 @@ bool lb_response_is_decoded(const struct lb_response *response);
 
 /* lb_response_trailer: the first value of trailer field `name` (case-insensitive), borrowed, or NULL.
  * NULL until the body has ended, and for fields that may not stand in trailers: those for framing,
- * routing and persistence (RFC 9110 section 6.5.1, rule F11). */
+ * routing, persistence, conditions, authentication, control and the body's format (RFC 9110 section
+ * 6.5.1, rule F11). */
 const char *lb_response_trailer(const struct lb_response *response, const char *name);
 
 /*
