@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include <pthread.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -280,6 +281,75 @@ static void test_threads_tcp_shutdown_unblocks_connect_and_write(void **state)
     loopback_unstall(&stalled);
 }
 
+/* A peer that takes what is written to it, in a thread of its own whatever the side. */
+struct sink {
+    pthread_t thread;
+    int fd; /* listens */
+    size_t size;
+    bool is_right; /* each byte was as written */
+};
+
+static char sink_byte(size_t index)
+{
+    return (char)(index % 251);
+}
+
+static void *sink_main(void *argument)
+{
+    struct sink *sink = argument;
+    static char bytes[30011];
+    int fd = accept(sink->fd, NULL, NULL);
+    ssize_t count = fd < 0 ? -1 : 1;
+    while (count > 0) {
+        count = recv(fd, bytes, sizeof bytes, 0);
+        for (ssize_t i = 0; i < count; i++) {
+            sink->is_right = sink->is_right && bytes[i] == sink_byte(sink->size++);
+        }
+    }
+    (void)close(fd);
+    return NULL;
+}
+
+/* More than the kernel has room for: a write takes a part, and goes on when there is room again. */
+static void test_threads_tcp_write_goes_on_when_there_is_room(void **state)
+{
+    (void)state;
+    enum { SINK_SIZE = 20000000 };
+    static char bytes[251 * 4000];
+    struct sink sink = {.is_right = true};
+    struct lb_socket *s = NULL;
+    struct lb_endpoint endpoint = {"http", "127.0.0.1", 0};
+    bool was_cut = false;
+    sink.fd = loopback_bind(&endpoint.port);
+    assert_int_equal(listen(sink.fd, 8), 0);
+    for (size_t i = 0; i < sizeof bytes; i++) {
+        bytes[i] = sink_byte(i);
+    }
+    assert_int_equal(world.network->ops->open(world.network, &endpoint, &s), LB_OK);
+    assert_int_equal(s->ops->connect(s, LB_NEVER, LB_SITE_SOCKET_CONNECT), LB_OK);
+    size_t sent = 0;
+    while (sent < SINK_SIZE) {
+        size_t size = 0;
+        size_t at = sent % 251;
+        size_t room = SINK_SIZE - sent < sizeof bytes - at ? SINK_SIZE - sent : sizeof bytes - at;
+        enum lb_status status =
+            s->ops->write(s, bytes + at, room, LB_NEVER, LB_SITE_SOCKET_WRITE, &size);
+        assert_int_equal(status, LB_OK);
+        sent += size;
+        if (size < room && !was_cut) { /* nobody reads before it was full once */
+            was_cut = true;
+            assert_int_equal(pthread_create(&sink.thread, NULL, sink_main, &sink), 0);
+        }
+    }
+    assert_true(was_cut);
+    s->ops->shutdown(s, LB_SITE_SOCKET_SHUTDOWN);
+    assert_int_equal(pthread_join(sink.thread, NULL), 0);
+    s->ops->close(&s, LB_SITE_SOCKET_CLOSE);
+    assert_int_equal(close(sink.fd), 0);
+    assert_int_equal(sink.size, SINK_SIZE);
+    assert_true(sink.is_right);
+}
+
 #define TEST(name)                                                                                 \
     {                                                                                              \
         "test_" SIDE_NAME "_tcp_" #name, scenario_run, setup, teardown, &(struct scenario)         \
@@ -298,6 +368,7 @@ int main(void)
         TEST(waits_without_taking_bytes),
         TEST(keeps_a_reset_that_a_write_found),
         TEST(shutdown_unblocks_connect_and_write),
+        TEST(write_goes_on_when_there_is_room),
     };
     return cmocka_run_group_tests_name(SIDE_NAME "_tcp", tests, NULL, NULL);
 }
