@@ -98,7 +98,7 @@ static bool verdict_is_bad(enum lb_verdict verdict)
 static void search_run(struct search *s, struct frame *frame, struct lb_result *ret_result)
 {
     const struct lb_variant variant = {s->options->slice, s->departures, s->departure_count,
-                                       LB_EXPLORED};
+                                       LB_EXPLORED, NULL};
     if (s->options->go_on != NULL) {
         s->is_stopped |= !s->options->go_on(s->options->context, s->departures, s->departure_count);
     }
@@ -280,7 +280,8 @@ void lb_explore(struct lb_explorer *explorer, const struct lb_case *c,
     bool is_own = c->departure_count > 0;
     if (is_own) {
         LB_ASSERT(c->departure_count <= LB_SIM_DEPARTURES_MAX);
-        const struct lb_variant own = {options->slice, c->departures, c->departure_count, "own"};
+        const struct lb_variant own = {options->slice, c->departures, c->departure_count, "own",
+                                       NULL};
         lb_runner_run(explorer->runner, c, &own, NULL, &result);
     } else {
         search_run(&s, NULL, &result);
@@ -420,7 +421,7 @@ void lb_explore_anchors(struct lb_explorer *explorer, const struct lb_case *c,
 {
     struct lb_result result;
     const struct lb_variant variant = {options->slice, explore->departures,
-                                       explore->departure_count, LB_EXPLORED};
+                                       explore->departure_count, LB_EXPLORED, NULL};
     size_t at = 0;
     LB_ASSERT(size > 0);
     ret_text[0] = '\0';

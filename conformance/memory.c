@@ -1,6 +1,7 @@
 /*
  * The memory that the transport of a run gets: the C library's, with a list of what lives, so that
- * every byte is asked back (E3), and reclaimed when a run is cut short.
+ * every byte is asked back (E3), and reclaimed when a run is cut short. A fault makes one allocation
+ * fail (B7).
  *
  * A transport rarely has more than some dozen blocks, and mostly releases what it got last: the list is
  * an array that is searched from its end.
@@ -22,6 +23,9 @@ static void *counted_alloc(struct lb_memory *memory, size_t size)
 {
     struct lb_counted_memory *counted = counted_of(memory);
     LB_ASSERT(counted->block_count <= counted->block_room);
+    if (lb_fault_strike(counted->fault, LB_FAULT_ALLOC, false) != LB_FAULT_NOT) {
+        return NULL;
+    }
     if (counted->block_count == counted->block_room) {
         size_t room = counted->block_room == 0 ? MEMORY_ROOM_MIN : counted->block_room * 2;
         void **blocks = realloc(counted->blocks, room * sizeof(*blocks));

@@ -68,6 +68,7 @@ static enum value_kind value_kind_of(const char *detail)
         {"exchange.start", VALUE_REQUEST},
         {"fail", VALUE_STATUS},
         {"look", VALUE_LOOK},
+        {"lost", VALUE_BYTES},
         {"open", VALUE_NOTHING},
         {"read", VALUE_BYTES},
         {"read.end", VALUE_STATUS},
@@ -84,6 +85,17 @@ static enum value_kind value_kind_of(const char *detail)
         }
     }
     return VALUE_NUMBER;
+}
+
+/* request_name: the request that the transport knows by that number. */
+static const char *request_name(const struct lb_world *world, uint64_t id)
+{
+    uint32_t i = 0;
+    while (i < world->c->request_count && world->callers[i].id != id) {
+        i++;
+    }
+    LB_ASSERT(i < world->c->request_count);
+    return world->c->requests[i];
 }
 
 /* note_text: a noted event, its value in words. */
@@ -108,8 +120,7 @@ static void note_text(const struct lb_world *world, const struct lb_sim_event *e
         snprintf(value, sizeof value, " %s", lb_body_state_word((enum lb_body_state)event->value));
         break;
     case VALUE_REQUEST:
-        LB_ASSERT(event->value > 0 && event->value <= world->c->request_count);
-        snprintf(value, sizeof value, " %s", world->c->requests[event->value - 1]);
+        snprintf(value, sizeof value, " %s", request_name(world, event->value));
         break;
     case VALUE_LOOK:
         snprintf(value, sizeof value, ": %s", event->value != 0 ? "something is there" : "nothing");

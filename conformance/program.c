@@ -65,7 +65,9 @@ static enum lb_status caller_make(struct lb_world *world, struct lb_caller *call
     caller->line = line;
     caller->start_time_ns = now_ns;
     caller->deadline_ns = options.deadline_ns;
-    return lb_request_new(world->transport, &options, &caller->request);
+    enum lb_status status = lb_request_new(world->transport, &options, &caller->request);
+    caller->id = status == LB_OK ? ++world->request_count : 0;
+    return status;
 }
 
 /* caller_send: sends the request and waits for the head. */
@@ -75,6 +77,8 @@ static void caller_send(struct lb_world *world, struct lb_caller *caller, struct
     caller->is_sending = true;
     enum lb_status status = lb_request_send(caller->request, &response);
     caller->is_sending = false;
+    caller->is_answered = true;
+    caller->answered_sequence = lb_net_sequence(world->net);
     if (status != LB_OK) {
         seen->error = status;
         caller_conclude(world, caller, status);

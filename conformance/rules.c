@@ -141,6 +141,21 @@ static struct breach unasked_breach(const struct lb_world *world, const struct l
     return breach;
 }
 
+/* is_server_to_blame: whether a request of which nothing was written may have ended as it did: with an
+ * error that a server causes only if some connection to the host has ended, or said something. */
+static bool is_server_to_blame(const struct lb_world *world, const struct lb_caller *caller)
+{
+    bool is_caused = caller->outcome == LB_INCOMPLETE || caller->outcome == LB_RESET ||
+                     caller->outcome == LB_PROTOCOL;
+    for (size_t i = 0; i < lb_net_log_count(world->net) && is_caused; i++) {
+        struct lb_net_log log;
+        lb_net_log(world->net, i, &log);
+        bool is_over = log.is_server_ended || log.is_reset || log.sent_size > 0;
+        is_caused = !(is_over && lb_wire_is_host_of(world, &log, caller));
+    }
+    return !is_caused;
+}
+
 /* judge_answer: what a caller saw must be explained by an exchange of its request. */
 static void judge_answer(struct lb_world *world, const struct lb_caller *caller, const char *name)
 {
@@ -163,6 +178,8 @@ static void judge_answer(struct lb_world *world, const struct lb_caller *caller,
         breach = unasked.rule == NULL || !has_exchange ? unasked : breach;
     } else if (!has_exchange && caller->code != 0) {
         breach = (struct breach){"F5", "answer-without-a-request"};
+    } else if (!has_exchange && !is_server_to_blame(world, caller)) {
+        breach = (struct breach){"F6", "error-without-a-connection"};
     }
     if (breach.rule != NULL) {
         lb_world_find(world, breach.rule, breach.context,
@@ -184,9 +201,6 @@ static void judge_cause(struct lb_world *world, const struct lb_caller *caller, 
         caller->outcome_time_ns - caller->start_time_ns < earliest_ns) {
         lb_world_find(world, "B3", "too-early", "%s timed out before any of its limits", name);
     }
-    if (caller->outcome == LB_MEMORY) {
-        lb_world_find(world, "F6", "memory-without-a-cause", "%s ran out of memory", name);
-    }
     if (caller->outcome == LB_REFUSED && !lb_wire_was_refused(world, caller)) {
         lb_world_find(world, "F6", "refused-by-nobody", "%s was refused, and no dial was", name);
     }
@@ -195,6 +209,22 @@ static void judge_cause(struct lb_world *world, const struct lb_caller *caller, 
     }
     if (caller->outcome == LB_CLOSED && !caller->is_closed && !world->is_ending) {
         lb_world_find(world, "F6", "closed-by-nobody", "%s was never closed", name);
+    }
+}
+
+/* judge_memory: requests that ran out of memory: one fault of memory explains one of them (F6, B7). */
+static void judge_memory(struct lb_world *world)
+{
+    enum lb_fault_kind kind = world->fault.fault.kind;
+    bool is_explained = world->fault.is_reached && world->fault.fault.how == LB_FAULT_MEMORY;
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < world->c->request_count; i++) {
+        count += world->callers[i].outcome == LB_MEMORY ? 1 : 0;
+    }
+    if (count > (is_explained ? 1u : 0u)) {
+        lb_world_find(world, "F6", "memory-without-a-cause",
+                      "%u requests ran out of memory, the fault is: %s", (unsigned)count,
+                      lb_fault_kind_word(kind));
     }
 }
 
@@ -351,6 +381,7 @@ void lb_rules_traffic(struct lb_world *world)
             judge_cause(world, caller, c->requests[i]);
         }
     }
+    judge_memory(world);
     judge_reuse(world);
     judge_retry(world);
     judge_tries(world);
@@ -361,8 +392,9 @@ void lb_rules_traffic(struct lb_world *world)
         judge_limit(world, options.connections_per_host_max);
     }
     for (uint32_t i = 0; i < world->wire->count; i++) {
-        world->result->requests_sent++;
-        world->result->reuses += world->wire->exchanges[i].ordinal > 0 ? 1 : 0;
+        const struct lb_wire_exchange *exchange = &world->wire->exchanges[i];
+        world->result->requests_sent += exchange->is_partial ? 0 : 1;
+        world->result->reuses += !exchange->is_partial && exchange->ordinal > 0 ? 1 : 0;
     }
     world->result->connections = (uint32_t)lb_net_log_count(world->net);
 }

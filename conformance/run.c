@@ -62,7 +62,11 @@ static void world_on_switch(void *context)
 static uint64_t world_steps(const struct lb_world *world)
 {
     const struct lb_case *c = world->c;
+    const struct lb_fault *fault = &world->fault.fault;
     uint32_t slice = world->variant->slice;
+    if (fault->kind == LB_FAULT_SHORT_READ && (slice == 0 || slice > fault->amount)) {
+        slice = (uint32_t)fault->amount;
+    }
     uint64_t served = 0;
     for (uint32_t h = 0; h < c->host_count; h++) {
         for (uint32_t i = 0; i < c->hosts[h].conn_count; i++) {
@@ -76,7 +80,9 @@ static uint64_t world_steps(const struct lb_world *world)
     }
     bool is_cut = slice != 0 && slice != LB_NET_WHOLE;
     uint64_t segments = is_cut ? served / slice * (c->request_count + 1u) : 0;
-    return LB_WORLD_STEPS_MAX + segments * LB_WORLD_SEGMENT_STEPS;
+    bool is_dribbling = fault->kind == LB_FAULT_SHORT_WRITE || fault->kind == LB_FAULT_WINDOW;
+    uint64_t base = is_dribbling ? LB_WORLD_STEPS_MAX * LB_WORLD_SEGMENT_STEPS : LB_WORLD_STEPS_MAX;
+    return base + segments * LB_WORLD_SEGMENT_STEPS;
 }
 
 /* world_reset: the scheduler and the network as a variant wants them. */
@@ -92,6 +98,7 @@ static void world_reset(struct lb_world *world)
         .on_switch = world_on_switch,
         .on_event = world->output == NULL ? NULL : lb_narrate,
         .context = world,
+        .fault = lb_world_has_fault(world) ? &world->fault : NULL,
     };
     lb_sim_reset(world->sim, &sim_options);
     struct lb_net_options net_options = {
@@ -100,6 +107,7 @@ static void world_reset(struct lb_world *world)
         .on_accept = lb_server_on_accept,
         .on_violation = world_violation,
         .context = world,
+        .fault = lb_world_has_fault(world) ? &world->fault : NULL,
     };
     lb_net_reset(world->net, &net_options);
     for (uint32_t i = 0; i < world->c->host_count; i++) {
@@ -108,10 +116,24 @@ static void world_reset(struct lb_world *world)
     }
 }
 
-/* world_begin: a fresh transport and the program's caller. */
-static void world_begin(struct lb_world *world)
+/* world_fault: the variant's fault, not yet at work. */
+static void world_fault(struct lb_world *world)
+{
+    memset(&world->fault, 0, sizeof world->fault);
+    world->memory.fault = NULL;
+    if (world->variant->fault != NULL) {
+        world->fault.fault = *world->variant->fault;
+        world->fault.sim = world->sim;
+        world->memory.fault = &world->fault;
+    }
+}
+
+/* world_begin: a fresh transport and the program's caller; false: a fault lets no transport be made. */
+static bool world_begin(struct lb_world *world)
 {
     world->transport = NULL;
+    world->request_count = 0;
+    world_fault(world);
     LB_ASSERT(world->memory.block_count == 0);
     world->signal_count = 0;
     world->server_count = 0;
@@ -130,8 +152,12 @@ static void world_begin(struct lb_world *world)
     options.memory = &world->memory.memory;
     options.trace = &world->trace;
     enum lb_status status = lb_transport_new(&options, &world->transport);
-    LB_ASSERT(status == LB_OK);
-    lb_program_start(world);
+    LB_ASSERT(status == LB_OK || (status == LB_MEMORY && world->fault.is_reached));
+    LB_ASSERT((status == LB_OK) == (world->transport != NULL));
+    if (status == LB_OK) {
+        lb_program_start(world);
+    }
+    return status == LB_OK;
 }
 
 /* world_run: runs to a horizon; false when a budget was used up, which ends the run. */
@@ -249,7 +275,7 @@ static void world_judge_scripts(struct lb_world *world)
 /* world_judge_schedule: a departure that never took effect proves nothing. */
 static void world_judge_schedule(struct lb_world *world)
 {
-    for (uint32_t i = 0; i < world->c->departure_count; i++) {
+    for (uint32_t i = 0; i < world->c->departure_count && !lb_world_has_fault(world); i++) {
         bool is_own = world->variant->departures == NULL ||
                       world->variant->departures == world->c->departures;
         if (is_own && !lb_sim_departure_is_met(world->sim, i)) {
@@ -300,15 +326,20 @@ void lb_runner_run(struct lb_runner *runner, const struct lb_case *c,
                    struct lb_result *ret_result)
 {
     struct lb_world *world = &runner->world;
-    const struct lb_variant own = {0, NULL, 0, "own"};
+    const struct lb_variant own = {.name = "own"};
     world->c = c;
     world->variant = variant == NULL ? &own : variant;
     world->output = output != NULL && output->trace != NULL ? output : NULL;
     world->result = ret_result;
-    world_begin(world);
-    if (world_live(world)) {
+    if (!world_begin(world)) {
+        world_judge(world, LB_PHASE_FREED);
+    } else if (world_live(world)) {
         world_judge_schedule(world);
         world_tell_lifetime(world);
+    }
+    ret_result->is_fault_reached = world->fault.is_reached;
+    if (lb_world_has_fault(world) && !world->fault.is_reached) {
+        lb_world_grade(world, LB_VERDICT_BROKEN);
     }
     lb_memory_reclaim(&world->memory);
     ret_result->trace_hash = lb_sim_hash(world->sim);

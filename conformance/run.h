@@ -9,6 +9,7 @@
 #define LASTBYTE_CONFORMANCE_RUN_H
 
 #include "case.h"
+#include "sim/fault.h"
 
 #define LB_FINDINGS_MAX 8
 
@@ -41,6 +42,9 @@ struct lb_variant {
     const struct lb_sim_departure *departures; /* kept during the run; NULL: the case's own */
     uint32_t departure_count;
     const char *name; /* "base", "rotate-3", ...; borrowed */
+    /* What goes wrong outside, kept during the run; NULL: nothing. With a fault the rules alone judge, for
+     * the case's own expectations are about a world without; they count under short reads and writes. */
+    const struct lb_fault *fault;
 };
 
 struct lb_result {
@@ -51,6 +55,8 @@ struct lb_result {
     const struct lb_line *line;
     char expected[256];
     char actual[256];
+    bool
+        is_fault_reached; /* the variant's fault took effect; a run in which it did not is BROKEN */
     uint32_t stale_position; /* the departure that never took effect + 1; 0: none */
     uint64_t trace_hash;
     uint64_t outcome_hash; /* of what the program's lines saw */
@@ -99,6 +105,20 @@ void lb_runner_watch_alternatives(struct lb_runner *runner, uint32_t *taken);
  * not take effect, or has none (lb_sim_departure_anchor). */
 bool lb_runner_anchor(const struct lb_runner *runner, size_t position,
                       struct lb_sim_departure *ret_departure);
+
+/* -- faults (fault.c) -- */
+
+#define LB_FAULT_TEXT_MAX 48 /* bytes of a fault as text, the NUL included */
+
+/* lb_fault_print: a fault as `--fault` takes it: "alloc 17", "read 3 late-reset", "slow-write 100ms". */
+void lb_fault_print(const struct lb_fault *fault, char ret_text[LB_FAULT_TEXT_MAX]);
+
+/* lb_fault_parse: the fault that lb_fault_print prints so; false if there is none. */
+bool lb_fault_parse(const char *text, struct lb_fault *ret_fault);
+
+/* lb_fault_family: family `index` of the set that `lastbyte faults` runs each case with: a fault whose
+ * number is 1, to be counted up until it is no longer reached, or a bound. False beyond the last. */
+bool lb_fault_family(uint32_t index, struct lb_fault *ret_fault);
 
 /* The default set of variants: each slice of the case x (its own schedule + a fixed set of others;
  * only its own schedule where it has one). */

@@ -75,11 +75,27 @@ static bool was_sent_since(const struct lb_world *world, const struct place *pla
     return last != NULL && last->begin.sequence > place->log.records[0].sequence;
 }
 
+/* place_is_being_written: a fault holds up the write of a request that somebody waits for. */
+static bool place_is_being_written(const struct lb_world *world, const struct place *place)
+{
+    for (uint32_t i = 0; i < world->c->request_count && place->log.is_write_held; i++) {
+        const struct lb_caller *caller = &world->callers[i];
+        if (caller->line != NULL && caller_is_blocked(caller) &&
+            lb_wire_is_host_of(world, &place->log, caller)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* place_standing: which of the four the connection is. */
 static enum standing place_standing(const struct lb_world *world, const struct place *place)
 {
     if (!place->log.is_connected) {
         return STANDING_DIALING;
+    }
+    if (place_is_being_written(world, place)) {
+        return STANDING_ENGAGED;
     }
     enum standing standing = STANDING_PARKED;
     for (uint32_t i = 0; i < world->c->request_count; i++) {
@@ -253,7 +269,15 @@ static void judge_served(struct lb_world *world, const struct lb_caller *caller,
     struct lb_transport_options options;
     lb_world_options(world, &options);
     const struct lb_model *model = &exchange->model;
-    if (log.unread_size > 0) {
+    if (log.is_write_held && phase == LB_PHASE_SCRIPT) {
+        return; /* what has come may wait for the end of the write, for a while (R7) */
+    }
+    if (exchange->is_partial && !log.is_write_held) {
+        lb_world_find(world, "B5", "request-not-written",
+                      "%s waits for an answer on %s to a request "
+                      "that is not written to its end",
+                      name, log.name);
+    } else if (log.unread_size > 0) {
         lb_world_find(world, "B5", "bytes-not-read", "%s waits beside %zu unread bytes on %s", name,
                       log.unread_size, log.name);
     } else if (log.is_server_ended || log.is_reset || log.is_shut) {
@@ -265,7 +289,7 @@ static void judge_served(struct lb_world *world, const struct lb_caller *caller,
     } else if (model->is_known && caller->reading_count > 0 && model->is_complete) {
         lb_world_find(world, "B5", "end-not-told", "%s waits for an end that came on %s", name,
                       log.name);
-    } else if (phase != LB_PHASE_SCRIPT && caller->is_sending &&
+    } else if (phase != LB_PHASE_SCRIPT && caller->is_sending && !log.is_write_held &&
                options.head_duration_ns != LB_NEVER) {
         lb_world_find(world, "B3", "head-timeout", "%s waits for a head beyond its time", name);
     }
@@ -316,6 +340,7 @@ static void judge_waiters(struct lb_world *world, int32_t host, uint32_t waiting
     uint32_t open = 0;
     uint32_t dials = 0;
     uint32_t parked = 0;
+    uint32_t held = 0; /* requests that have a connection, which shows when they are written */
     for (size_t i = 0; i < lb_net_log_count(world->net); i++) {
         struct place place;
         place_make(world, i, &place);
@@ -323,10 +348,12 @@ static void judge_waiters(struct lb_world *world, int32_t host, uint32_t waiting
             continue;
         }
         open++;
+        held += place.log.is_write_held ? 1 : 0;
         dials += place.has_dial ? 1 : 0;
         parked += place.standing == STANDING_PARKED ? 1 : 0;
     }
-    if (parked > 0) {
+    waiting -= held < waiting ? held : waiting;
+    if (waiting > 0 && parked > 0) {
         lb_world_find(world, "B5", "waiter-beside-idle", "%u requests wait for %s beside %u idle",
                       (unsigned)waiting, name, (unsigned)parked);
     } else if (waiting > dials && (limit == 0 || open < limit)) {
@@ -386,6 +413,9 @@ static void judge_freed(struct lb_world *world)
         if (view.state != LB_SIM_DONE && view.role != LB_ROLE_SERVER) {
             lb_world_find(world, "E3", lb_role_word(view.role), "%s(%s) is left at %s",
                           lb_role_word(view.role), view.label, lb_site_label(view.site));
+        } else if (!view.is_joined && view.role != LB_ROLE_SERVER && view.role != LB_ROLE_CALLER) {
+            lb_world_find(world, "E3", "not-joined", "%s(%s) was never joined",
+                          lb_role_word(view.role), view.label);
         }
     }
     for (size_t i = 0; i < lb_net_log_count(world->net); i++) {

@@ -57,6 +57,7 @@ bool lb_check_variant(const struct lb_case *c, uint32_t index, struct lb_variant
         return false;
     }
     const struct schedule *schedule = &schedules[index % schedule_count];
+    ret_variant->fault = NULL;
     ret_variant->slice = c->slice_count == 0 ? 0 : c->slices[index / schedule_count];
     if (c->departure_count > 0) {
         ret_variant->departures = c->departures;

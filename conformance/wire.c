@@ -36,23 +36,21 @@ static uint64_t wire_reserve(struct lb_world *world)
     return stamp;
 }
 
-/* request_read: the request head at `bytes`; its size, 0 when it is not whole. */
+/* request_read: the request head at `bytes`; its size. One that is not whole is partial, and ends where
+ * the bytes end. */
 static size_t request_read(const char *bytes, size_t size, struct lb_wire_exchange *exchange)
 {
     const char *end = size < 4 ? NULL : memmem(bytes, size, "\r\n\r\n", 4);
-    if (end == NULL) {
-        return 0;
-    }
-    size_t head = (size_t)(end - bytes) + 4;
+    size_t head = end == NULL ? size : (size_t)(end - bytes) + 4;
     const char *path = memchr(bytes, ' ', head);
-    const char *path_end =
-        path == NULL ? NULL : memchr(path + 1, ' ', head - (size_t)(path + 1 - bytes));
-    if (path_end == NULL) {
-        return 0;
-    }
-    exchange->is_head = memcmp(bytes, "HEAD", 4) == 0;
-    exchange->path = path + 1;
-    exchange->path_size = (size_t)(path_end - path - 1);
+    path = path == NULL ? bytes + head : path + 1;
+    const char *path_end = memchr(path, ' ', head - (size_t)(path - bytes));
+    LB_ASSERT(size > 0);
+    exchange->is_partial = end == NULL;
+    exchange->is_head = memcmp(bytes, "HEAD", head < 4 ? head : 4) == 0;
+    exchange->path = path;
+    exchange->path_size =
+        path_end == NULL ? head - (size_t)(path - bytes) : (size_t)(path_end - path);
     exchange->is_close = memmem(bytes, head, "\r\nConnection: close\r\n", 21) != NULL;
     return head;
 }
@@ -64,6 +62,9 @@ static void log_mark(struct lb_wire_mark *now, const struct lb_net_record *recor
     switch ((int)record->kind) {
     case LB_NET_SENT:
         now->sent_size += (size_t)record->value;
+        return;
+    case LB_NET_LOST:
+        now->sent_size -= (size_t)record->value;
         return;
     case LB_NET_READ:
         now->read_size += (size_t)record->value;
@@ -105,9 +106,6 @@ static void log_requests(struct lb_wire *wire, size_t log_index, const struct lb
         memset(exchange, 0, sizeof *exchange);
         size_t size =
             request_read((const char *)log->written + next, log->written_size - next, exchange);
-        if (size == 0) {
-            return;
-        }
         exchange->log_index = log_index;
         exchange->ordinal = ordinal++;
         exchange->begin = has_looked ? looked : now;
@@ -181,14 +179,31 @@ static bool path_is(const char *path, const char *wanted, size_t size)
     return size == 0;
 }
 
+/* caller_was_written: whether some exchange carried the caller's request whole. */
+static bool caller_was_written(const struct lb_world *world, const struct lb_caller *caller)
+{
+    uint32_t i = 0;
+    while (i < world->wire->count && (world->wire->exchanges[i].is_partial ||
+                                      !lb_wire_is_of(world, &world->wire->exchanges[i], caller))) {
+        i++;
+    }
+    return i < world->wire->count;
+}
+
 bool lb_wire_is_of(const struct lb_world *world, const struct lb_wire_exchange *exchange,
                    const struct lb_caller *caller)
 {
     const struct lb_line *line = caller->line;
     if (line == NULL || exchange->is_head != (line->verb == LB_VERB_HEAD) ||
-        exchange->path_size != line->path.size ||
-        !path_is(exchange->path, line->path.bytes, line->path.size)) {
+        (exchange->is_partial ? exchange->path_size > line->path.size
+                              : exchange->path_size != line->path.size) ||
+        !path_is(exchange->path, line->path.bytes, exchange->path_size)) {
         return false;
+    }
+    if (exchange->is_partial && caller->is_answered &&
+        caller->answered_sequence <= exchange->begin.sequence &&
+        caller_was_written(world, caller)) {
+        return false; /* what little there is of it agrees, but it was answered by then, elsewhere */
     }
     struct lb_net_log log;
     lb_net_log(world->net, exchange->log_index, &log);
@@ -367,6 +382,10 @@ const char *lb_wire_dirt(const struct lb_world *world, const struct lb_wire_exch
                          const struct lb_wire_mark *mark, const char **ret_context)
 {
     const struct lb_model *model = &exchange->model;
+    if (exchange->is_partial) {
+        *ret_context = "request-not-written";
+        return "R1";
+    }
     if (!exchange->is_located || !model->is_known) {
         return NULL; /* nothing is claimed about what the model does not know */
     }

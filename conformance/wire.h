@@ -26,6 +26,7 @@ struct lb_wire_exchange {
     bool is_head;
     bool is_close;   /* the request says Connection: close */
     bool is_located; /* it is known where the answer begins */
+    bool is_partial; /* its head was not written to its end; the path is what there is of it */
     const char *path;
     size_t path_size;
     struct lb_wire_mark begin; /* when the client last looked before it wrote, or began to write */

@@ -3,6 +3,7 @@
  * and what the callers saw. Shared by the files of the runner:
  *
  *   memory.c    the memory of a transport
+ *   fault.c     faults as text, and the set of them that each case is run with
  *   world.c     findings, failures, options, signals
  *   run.c       a run from its making to its verdict
  *   program.c   the client lane: callers and their operations
@@ -44,6 +45,7 @@ struct lb_seen {
 /* A request as its callers see it. */
 struct lb_caller {
     struct lb_world *world;
+    uint64_t id;                  /* the transport's number for it, from 1; 0: not made */
     struct lb_request *request;   /* NULL: not made, or released */
     struct lb_response *response; /* NULL: no head */
     const struct lb_line *line;   /* its get or head */
@@ -54,7 +56,9 @@ struct lb_caller {
     uint16_t code;          /* of the head; 0: none came */
     enum lb_status outcome; /* LB_OK while it goes on; LB_END or an error once seen */
     uint64_t outcome_time_ns;
-    uint32_t outcome_sequence; /* of the network's next record when the outcome was seen */
+    bool is_answered;           /* send has returned */
+    uint32_t answered_sequence; /* of the network's next record when it did */
+    uint32_t outcome_sequence;  /* of the network's next record when the outcome was seen */
     uint64_t start_time_ns;
     uint64_t deadline_ns;
     bool is_dropped;
@@ -84,6 +88,7 @@ struct lb_counted_memory {
     void **blocks; /* those that live, in order of their allocation */
     size_t block_count;
     size_t block_room;
+    struct lb_fault_state *fault; /* of alloc; NULL: none */
 };
 
 struct lb_world {
@@ -94,11 +99,13 @@ struct lb_world {
     struct lb_counted_memory memory;
     const struct lb_case *c;
     const struct lb_variant *variant;
+    struct lb_fault_state fault; /* the variant's, at work */
     const struct lb_run_output *output;
     struct lb_result *result;
     struct lb_caller callers[LB_CASE_REQUESTS_MAX];
     struct lb_signal signals[LB_WORLD_SIGNALS_MAX];
     uint32_t signal_count;
+    uint64_t request_count; /* requests made */
     const struct lb_line
         *wants[LB_NET_CONNS_MAX]; /* the request each server waits for; NULL: none */
     uint32_t server_count;
@@ -120,9 +127,13 @@ void lb_world_options(const struct lb_world *world, struct lb_transport_options 
 void lb_world_find(struct lb_world *world, const char *rule, const char *context,
                    const char *detail, ...) __attribute__((format(printf, 4, 5)));
 
-/* lb_world_fail: notes the first line whose outcome differs, and how grave that is. */
+/* lb_world_fail: notes the first line whose outcome differs, and how grave that is. Nothing where
+ * the run has a fault that may change outcomes. */
 void lb_world_fail(struct lb_world *world, const struct lb_line *line, const char *expected,
                    const char *actual);
+
+/* lb_world_has_fault: whether the run has a fault. */
+bool lb_world_has_fault(const struct lb_world *world);
 
 /* lb_world_exhaust: the run has started as many workers as it may: a livelock. */
 void lb_world_exhaust(struct lb_world *world);

@@ -12,7 +12,7 @@ enum exit_code {
     EXIT_USAGE = 2,          /* usage, bad input, or nothing selected */
     EXIT_RIG = 3,            /* the rig failed: a file could not be written, a child not started */
     EXIT_NONDETERMINISM = 4, /* the same case and schedule gave two traces */
-    EXIT_INTERRUPTED = 130,  /* SIGINT ended `check`, and nothing graver was seen */
+    EXIT_INTERRUPTED = 130,  /* SIGINT ended a long command, and nothing graver was seen */
     EXIT_TERMINATED = 143,   /* likewise SIGTERM */
 };
 
@@ -26,8 +26,10 @@ command_fn command_check;
 command_fn command_decode;
 command_fn command_encode;
 command_fn command_explore;
+command_fn command_faults;
 command_fn command_format;
 command_fn command_fuzz;
+command_fn command_get;
 command_fn command_list;
 command_fn command_replay;
 command_fn command_run;

@@ -107,7 +107,7 @@ static void explore_print_failure(struct explore *explore, const char *path,
                                   const struct lb_explore *result)
 {
     const struct lb_variant variant = {options->slice, result->departures, result->departure_count,
-                                       LB_EXPLORED};
+                                       LB_EXPLORED, NULL};
     char anchors[EXPLORE_ANCHORS_MAX];
 
     report_details(path, &explore->c, &result->result);

@@ -1,8 +1,9 @@
 /*
- * `lastbyte list`: what there is. Cases, one line each; or the rules that they cite, with the
- * number of cases that cite each.
+ * `lastbyte list`: what there is. Cases, one line each; or the rules, with the number of cases that
+ * cite each, and below it what conformance/rules.tsv says of the parts that no case shows, or not all of.
  */
 #include "core/assert.h"
+#include "files.h"
 #include "options.h"
 #include "report.h"
 #include "select.h"
@@ -15,13 +16,18 @@
 #define LIST_RULE_MAX 64 /* bytes of a rule's name, the NUL included */
 #define LIST_COLUMN_MAX 24
 
-/* One citation of a rule by a case. */
+/* One citation of a rule by a case; or, with a part, what the table of rules remarks on it. */
 struct citation {
     char rule[LIST_RULE_MAX];
+    size_t order;       /* which of all */
+    const char *part;   /* borrowed from the table's text; NULL: by a case */
+    const char *remark; /* likewise */
 };
 
 struct list {
     const char *folder;
+    const char *table; /* of rules: a path */
+    char *table_text;
     struct lb_case c;
     struct citation *citations;
     size_t citation_count;
@@ -74,7 +80,8 @@ static void list_case(const struct lb_case *c)
     printf("\n");
 }
 
-static void list_add_citation(struct list *list, const char *rule)
+static void list_add_citation(struct list *list, const char *rule, const char *part,
+                              const char *remark)
 {
     if (list->citation_count == list->citation_capacity) {
         size_t capacity = list->citation_capacity * 2 + 64;
@@ -88,7 +95,11 @@ static void list_add_citation(struct list *list, const char *rule)
         list->citation_capacity = capacity;
     }
     LB_ASSERT(list->citation_count < list->citation_capacity);
-    snprintf(list->citations[list->citation_count].rule, LIST_RULE_MAX, "%s", rule);
+    struct citation *citation = &list->citations[list->citation_count];
+    snprintf(citation->rule, LIST_RULE_MAX, "%s", rule);
+    citation->order = list->citation_count;
+    citation->part = part;
+    citation->remark = remark;
     list->citation_count++;
 }
 
@@ -106,15 +117,41 @@ static void list_add_case(struct list *list, const struct lb_case *c)
             is_known = strcmp(list->citations[k].rule, name) == 0;
         }
         if (!is_known) {
-            list_add_citation(list, name);
+            list_add_citation(list, name, NULL, NULL);
         }
     }
 }
 
-/* Orders words by letters and by the value of numbers: E9 before E10. */
+/* The remarks of the table of rules: lines of rule, part, cover and remark, by tabs; "-" is none. */
+static bool list_add_table(struct list *list)
+{
+    size_t size = 0;
+
+    if (!files_read(list->table, &list->table_text, &size)) {
+        fprintf(stderr, "lastbyte list: %s: %s\n", list->table, files_reason(list->table));
+        return false;
+    }
+    for (char *next = list->table_text; next != NULL && *next != '\0';) {
+        char *line = strsep(&next, "\n");
+        const char *rule = strsep(&line, "\t");
+        const char *part = strsep(&line, "\t");
+
+        (void)strsep(&line, "\t");
+        if (rule[0] != '#' && line != NULL) {
+            list_add_citation(list, rule, part, line);
+        }
+    }
+    return true;
+}
+
+/* Orders words by letters and by the value of numbers: E9 before E10; remarks as the table has them. */
 static int rule_compare(const void *a, const void *b)
 {
-    return strverscmp(((const struct citation *)a)->rule, ((const struct citation *)b)->rule);
+    const struct citation *one = a;
+    const struct citation *other = b;
+    int order = strverscmp(one->rule, other->rule);
+
+    return order != 0 ? order : (one->order > other->order) - (one->order < other->order);
 }
 
 static void list_rules(struct list *list)
@@ -124,12 +161,20 @@ static void list_rules(struct list *list)
     }
     for (size_t i = 0; i < list->citation_count;) {
         const char *rule = list->citations[i].rule;
+        size_t end = i;
         size_t count = 0;
 
-        for (; i < list->citation_count && strcmp(list->citations[i].rule, rule) == 0; i++) {
-            count++;
+        for (; end < list->citation_count && strcmp(list->citations[end].rule, rule) == 0; end++) {
+            count += list->citations[end].part == NULL ? 1 : 0;
         }
         printf("%-20s %zu\n", rule, count);
+        for (; i < end; i++) {
+            const struct citation *citation = &list->citations[i];
+
+            if (citation->part != NULL && strcmp(citation->remark, "-") != 0) {
+                printf("    %s: %s\n", citation->part, citation->remark);
+            }
+        }
     }
 }
 
@@ -150,9 +195,11 @@ static enum exit_code list_run(struct list *list, bool is_rules)
         lb_case_clear(&list->c);
     }
     if (is_rules) {
+        code = list_add_table(list) ? code : command_worse(code, EXIT_USAGE);
         list_rules(list);
     }
     lb_case_deinit(&list->c);
+    free(list->table_text);
     free(list->citations);
     paths_deinit(&paths);
     return code;
@@ -160,16 +207,18 @@ static enum exit_code list_run(struct list *list, bool is_rules)
 
 enum exit_code command_list(int argc, char **argv)
 {
-    struct list list = {.folder = SELECT_FOLDER};
+    struct list list = {.folder = SELECT_FOLDER,
+                        .table = LASTBYTE_SOURCE_DIR "/conformance/rules.tsv"};
     const struct option_row rows[] = {
         OPTIONS_TEXT(0, "cases", "DIR", &list.folder, "where the cases are"),
+        OPTIONS_TEXT(0, "rules", "FILE", &list.table, "the table of the rules' parts"),
         OPTIONS_LAST,
     };
     const struct options options = {
         .command = "list",
         .arguments = "[cases|rules]",
         .about = "Lists cases with id, area, level, rules and title; or the rules with the number\n"
-                 "of cases that cite each.",
+                 "of cases that cite each, and what is remarked on their parts.",
         .rows = rows,
     };
     enum exit_code code = EXIT_AS_EXPECTED;

@@ -19,12 +19,14 @@ static const struct command commands[] = {
     {"check", command_check, "run conformance cases and judge them"},
     {"run", command_run, "run one case once, with its whole trace"},
     {"explore", command_explore, "run cases under every schedule of few departures"},
+    {"faults", command_faults, "run cases with each failure of the outside"},
     {"list", command_list, "list cases, or rules and how many cases each has"},
     {"format", command_format, "print cases in their canonical form"},
     {"fuzz", command_fuzz, "hunt for broken rules with libFuzzer"},
     {"replay", command_replay, "run fuzz inputs again and say what they show"},
     {"encode", command_encode, "turn cases into bytes for fuzzers"},
     {"decode", command_decode, "turn bytes into a case"},
+    {"get", command_get, "ask real servers, and watch connections and workers meanwhile"},
 };
 
 #define COMMAND_COUNT (sizeof(commands) / sizeof(commands[0]))
@@ -75,8 +77,8 @@ static void print_help(FILE *file)
     fprintf(file,
             "\nlastbyte COMMAND --help says more about one of them.\n\n"
             "exit codes: 0 as expected, 1 an unexpected result, 2 usage, bad input or nothing\n"
-            "selected, 3 the rig failed, 4 nondeterminism seen, 130 and 143 `check`\n"
-            "was ended by SIGINT or SIGTERM\n");
+            "selected, 3 the rig failed, 4 nondeterminism seen, 130 and 143 `check`,\n"
+            "`explore`, `faults` or `get` was ended by SIGINT or SIGTERM\n");
 }
 
 static enum exit_code help(int argc, char **argv)

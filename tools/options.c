@@ -9,7 +9,7 @@
 
 #include "core/assert.h"
 
-#define OPTIONS_HELP_COLUMN 24
+#define OPTIONS_HELP_COLUMN 26
 
 /* A command line while it is read. */
 struct option_cursor {
@@ -113,6 +113,13 @@ static bool option_store(const struct options *options, const struct option_row 
         is_stored = *value != '\0';
         *row->text = value;
         snprintf(detail, sizeof(detail), ", expected a value");
+        break;
+    case OPTION_TEXTS:
+        is_stored = *value != '\0' && row->texts->count < OPTIONS_TEXTS_MAX;
+        snprintf(detail, sizeof(detail), ", expected a value, at most %d times", OPTIONS_TEXTS_MAX);
+        if (is_stored) {
+            row->texts->items[row->texts->count++] = value;
+        }
         break;
     case OPTION_FLAG:
     case OPTION_LAST:

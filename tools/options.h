@@ -21,6 +21,15 @@ enum option_kind {
     OPTION_NUMBER,   /* decimal, from `least` to `most` */
     OPTION_DURATION, /* seconds: 90, 90s, 15m, 2h */
     OPTION_TEXT,     /* any value but "" */
+    OPTION_TEXTS,    /* the same, and as often as one likes */
+};
+
+#define OPTIONS_TEXTS_MAX 64 /* values of one OPTION_TEXTS */
+
+/* The values of an option that may be given again and again, in their order. */
+struct option_texts {
+    const char *items[OPTIONS_TEXTS_MAX];
+    size_t count;
 };
 
 /* One option. Rows are made by the macros below, which keep kind and target together. */
@@ -33,6 +42,7 @@ struct option_row {
     bool *flag;
     uint64_t *number;
     const char **text;
+    struct option_texts *texts;
     uint64_t least;
     uint64_t most;
 };
@@ -56,6 +66,11 @@ struct option_row {
     {                                                                                              \
         .kind = OPTION_TEXT, .letter = (letter_), .name = (name_), .argument = (argument_),        \
         .help = (help_), .text = (text_)                                                           \
+    }
+#define OPTIONS_TEXTS(letter_, name_, argument_, texts_, help_)                                    \
+    {                                                                                              \
+        .kind = OPTION_TEXTS, .letter = (letter_), .name = (name_), .argument = (argument_),       \
+        .help = (help_), .texts = (texts_)                                                         \
     }
 #define OPTIONS_LAST                                                                               \
     {                                                                                              \

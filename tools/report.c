@@ -218,23 +218,43 @@ void report_details(const char *path, const struct lb_case *c, const struct lb_r
 static void print_reproduce(FILE *file, const char *path, const struct lb_variant *variant)
 {
     char slice[REPORT_SLICE_MAX];
+    char fault[LB_FAULT_TEXT_MAX];
 
     report_slice(variant->slice, slice);
     fprintf(file, "  reproduce: lastbyte run ");
     report_word(file, path);
+    fprintf(file, " --slice %s", slice);
     if (strcmp(variant->name, LB_EXPLORED) == 0) {
         char departures[LB_EXPLORE_TEXT_MAX];
 
         lb_departures_print(variant->departures, variant->departure_count, departures);
-        fprintf(file, " --slice %s --departures '%s'\n", slice, departures);
+        fprintf(file, " --departures '%s'", departures);
     } else {
-        fprintf(file, " --slice %s --schedule %s\n", slice, variant->name);
+        fprintf(file, " --schedule %s", variant->name);
     }
+    if (variant->fault != NULL) {
+        lb_fault_print(variant->fault, fault);
+        fprintf(file, " --fault ");
+        report_word(file, fault);
+    }
+    fprintf(file, "\n");
 }
 
 void report_reproduce(const char *path, const struct lb_variant *variant)
 {
     print_reproduce(stdout, path, variant);
+}
+
+void report_fault_error(const char *command, const char *option, const char *text)
+{
+    fprintf(stderr,
+            "lastbyte %s: %s is '%s', expected one of\n"
+            "  alloc N, start N, open N: the N-th allocation, worker start, open fails\n"
+            "  connect N refused|timeout\n"
+            "  read N timeout|reset|end|late-reset|late-end\n"
+            "  write N reset|broken|closed\n"
+            "  short-read BYTES, short-write BYTES, slow-write TIME, window BYTES: every call\n",
+            command, option, text);
 }
 
 static void on_assertion(const char *file, int line, const char *expression)

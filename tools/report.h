@@ -42,6 +42,9 @@ void report_details(const char *path, const struct lb_case *c, const struct lb_r
 /* report_reproduce: prints the line that runs one variant of a case again. */
 void report_reproduce(const char *path, const struct lb_variant *variant);
 
+/* report_fault_error: prints that the value of an option is no fault, and what a fault is. */
+void report_fault_error(const char *command, const char *option, const char *text);
+
 /*
  * report_running: names what is running now, for the message of a failed assertion. `variant` may
  * be NULL. Both are kept until the next call; NULL says that nothing runs.

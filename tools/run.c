@@ -22,6 +22,8 @@ struct run {
     const char *slice;      /* NULL: that of the variant */
     const char *schedule;   /* NULL: the case's first variant */
     const char *departures; /* NULL: those of the schedule */
+    const char *fault;      /* NULL: none */
+    struct lb_fault parsed_fault;
     struct lb_sim_departure list[LB_EXPLORE_DEPARTURES_MAX];
     bool is_hash;
     const char *path;
@@ -116,6 +118,9 @@ static void run_print_outcome(const struct run *run, const struct lb_result *res
     report_verdict(result->verdict);
     report_title(&run->c);
     report_details(run->path, &run->c, result);
+    if (run->fault != NULL && !result->is_fault_reached) {
+        printf("  the fault '%s' was never reached\n", run->fault);
+    }
     printf("  slice %s, schedule %s: %" PRIu64 " steps, %" PRIu64 " switches, %" PRIu64
            " decisions, %.3f s of virtual time\n",
            slice, run->variant.name, result->steps, result->switches, result->decisions,
@@ -157,6 +162,7 @@ static enum exit_code run_case(struct run *run)
 
     select_case_init(&run->c);
     if (select_load(run->path, &run->c) && run_find_variant(run)) {
+        run->variant.fault = run->fault == NULL ? NULL : &run->parsed_fault;
         if (lb_runner_new(&runner) != LB_OK) {
             fprintf(stderr, "lastbyte run: no runner could be made\n");
             code = EXIT_RIG;
@@ -170,7 +176,7 @@ static enum exit_code run_case(struct run *run)
 }
 
 /* Whether the options and arguments name one case and a slice. */
-static bool run_is_clear(const struct run *run, int count)
+static bool run_is_clear(struct run *run, int count)
 {
     uint32_t slice = 0;
 
@@ -181,6 +187,10 @@ static bool run_is_clear(const struct run *run, int count)
     if (run->slice != NULL && !report_slice_parse(run->slice, &slice)) {
         fprintf(stderr, "lastbyte run: --slice is '%s', expected a number, whole or written\n",
                 run->slice);
+        return false;
+    }
+    if (run->fault != NULL && !lb_fault_parse(run->fault, &run->parsed_fault)) {
+        report_fault_error("run", "--fault", run->fault);
         return false;
     }
     struct lb_sim_departure list[LB_EXPLORE_DEPARTURES_MAX];
@@ -207,6 +217,8 @@ enum exit_code command_run(int argc, char **argv)
         OPTIONS_TEXT(
             0, "departures", "LIST", &run.departures,
             "departures from the schedule as `explore` prints them: after 3, then 0: `3,0`"),
+        OPTIONS_TEXT(0, "fault", "FAULT", &run.fault,
+                     "what goes wrong outside, such as 'alloc 17'; then the rules alone judge"),
         OPTIONS_FLAG(0, "hash", &run.is_hash, "print only `id slice schedule hash`"),
         OPTIONS_TEXT(0, "cases", "DIR", &run.folder, "where the cases are"),
         OPTIONS_LAST,

@@ -54,7 +54,7 @@ static uint64_t runs_of_one_departure(void)
     struct lb_runner *runner = NULL;
     struct lb_result result;
     struct lb_sim_departure departure = {.kind = LB_SIM_AFTER};
-    struct lb_variant variant = {0, &departure, 1, "one"};
+    struct lb_variant variant = {0, &departure, 1, "one", NULL};
     uint64_t count = 0;
     bool is_stale = false;
     uint64_t last = 0;
@@ -102,7 +102,7 @@ static void finds(uint32_t delay_max, uint64_t priority_count, uint32_t most, co
 {
     struct lb_explore_options options = options_of(delay_max, priority_count);
     struct lb_sim_departure list[LB_EXPLORE_DEPARTURES_MAX];
-    struct lb_variant variant = {0, list, 0, "again"};
+    struct lb_variant variant = {0, list, 0, "again", NULL};
     struct lb_runner *runner = NULL;
     struct lb_result result;
     char text[LB_EXPLORE_TEXT_MAX];

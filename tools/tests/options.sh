@@ -9,7 +9,7 @@ expect 0 "$lastbyte" --version
 expect 0 "$lastbyte" --help
 expect 2 "$lastbyte" chekc
 says "unknown command 'chekc'"
-for command in check run list format fuzz replay encode decode; do
+for command in check run list format fuzz replay encode decode get; do
     expect 0 "$lastbyte" "$command" --help
     says "usage: lastbyte $command"
     expect 2 "$lastbyte" "$command" --no-such-option
@@ -43,6 +43,24 @@ expect 2 "$lastbyte" encode
 expect 2 "$lastbyte" decode
 expect 2 "$lastbyte" decode "$scratch/none"
 expect 2 "$lastbyte" replay "$scratch/none"
+expect 2 "$lastbyte" get
+says 'expected a URL'
+expect 2 "$lastbyte" get http://localhost/a 'http://localhost/b c'
+says '                    ^ byte 19: expected a character that a URL may hold'
+expect 2 "$lastbyte" get ftp://localhost/
+says '^ byte 1: expected http:// or https://'
+expect 2 "$lastbyte" get --head --post - http://localhost/
+expect 2 "$lastbyte" get --chunked http://localhost/
+expect 2 "$lastbyte" get --post - --repeat 2 http://localhost/
+expect 2 "$lastbyte" get --output - --parallel 2 http://localhost/
+expect 2 "$lastbyte" get --ca "$scratch/none" --insecure https://localhost/
+expect 2 "$lastbyte" get --header no-colon http://localhost/
+says "expected 'NAME: VALUE'"
+expect 2 "$lastbyte" get --post "$scratch/none" http://127.0.0.1:1/
+says 'No such file'
+expect 3 "$lastbyte" get --output "$scratch/none/file" http://127.0.0.1:1/
+expect 1 "$lastbyte" get http://127.0.0.1:1/
+says 'refused'
 expect 2 "$lastbyte" fuzz --time forever
 expect 2 "$lastbyte" fuzz extra
 says 'takes no arguments'

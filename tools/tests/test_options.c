@@ -105,6 +105,38 @@ static void test_options_and_arguments_may_stand_in_any_order(void **state)
     assert_string_equal(fixture.text, "x=y");
 }
 
+static void test_options_texts_come_again_and_again(void **state)
+{
+    struct option_texts texts = {.count = 0};
+    const struct option_row rows[] = {
+        OPTIONS_TEXTS('t', "text", "WORD", &texts, "texts"),
+        OPTIONS_LAST,
+    };
+    const struct options options = {
+        .command = "test", .arguments = "", .about = "Tests.", .rows = rows};
+    char words[][16] = {"test", "-t", "a", "--text=b", "-t", "a"};
+    char *argv[6];
+    int count = 7;
+
+    (void)state;
+    for (size_t i = 0; i < 6; i++) {
+        argv[i] = words[i];
+    }
+    assert_int_equal(options_parse(&options, 6, argv, &count), OPTIONS_OK);
+    assert_int_equal(count, 0);
+    assert_int_equal(texts.count, 3);
+    assert_string_equal(texts.items[0], "a");
+    assert_string_equal(texts.items[1], "b");
+    assert_string_equal(texts.items[2], "a");
+    while (texts.count < OPTIONS_TEXTS_MAX) {
+        argv[0] = words[0];
+        argv[1] = words[3];
+        assert_int_equal(options_parse(&options, 2, argv, &count), OPTIONS_OK);
+    }
+    assert_int_equal(options_parse(&options, 2, argv, &count), OPTIONS_WRONG);
+    assert_int_equal(texts.count, OPTIONS_TEXTS_MAX);
+}
+
 static void test_options_end_at_two_dashes(void **state)
 {
     const char *const words[] = {"test", "-n", "3", "--", "--flag", "-", NULL};
@@ -145,6 +177,7 @@ int main(void)
         cmocka_unit_test(test_options_numbers_are_whole_and_bounded),
         cmocka_unit_test(test_options_durations_have_three_units),
         cmocka_unit_test(test_options_and_arguments_may_stand_in_any_order),
+        cmocka_unit_test(test_options_texts_come_again_and_again),
         cmocka_unit_test(test_options_end_at_two_dashes),
         cmocka_unit_test(test_options_wrong_ones_are_refused),
     };

@@ -89,24 +89,64 @@ direction conformance 'codec\.h|life/|wire/' 'conformance sees the transport fro
 direction fuzz 'life/|wire/|options\.h|command\.h' 'fuzz sees the transport from outside'
 direction tools 'life/|wire/' 'tools see the transport from outside'
 
+# Public declarations are documented: a function, and a member function of a table, is preceded by a comment
+# that begins with its name and a colon, or with several names; an enumerator has a comment above or beside it.
+find transport/include -name '*.h' | sort | while read -r header; do
+    awk -v file="$header" '
+        # said: whether the comment just above begins with the name, alone or in a list of names.
+        function said(name) { return comment_end == NR - 1 && index(", " names ", ", ", " name ", ") }
+        function begin(text) {
+            sub(/^[ ]*\/\*[ ]?/, "", text)
+            names = text ~ /^[a-z0-9_]+(, [a-z0-9_]+)*:/ ? substr(text, 1, index(text, ":") - 1) : ""
+            is_empty = text == ""
+        }
+        in_comment {
+            if (is_empty) { sub(/^[ ]*\*[ ]?/, ""); begin($0) }
+            if (/\*\//) { in_comment = 0; comment_end = NR }
+            next
+        }
+        /^[ ]*\/\*/ { begin($0); if (/\*\//) comment_end = NR; else in_comment = 1; next }
+        /^enum [a-z_]+ \{/ { in_enum = 1 }
+        /^}/ { in_enum = 0 }
+        in_enum && /^    LB_[A-Z0-9_]+( = [^,]*)?,?$/ && comment_end != NR - 1 {
+            print file ":" NR ": " $1 " has no comment"
+        }
+        /\/\*/ && !/\*\// { in_comment = 1; is_empty = 0; next } # beside a declaration
+        /^[a-z].*[a-z_]+\(/ && !/^(typedef|extern)/ || /^LB_MUST_USE/ {
+            name = $0; sub(/\(.*/, "", name); sub(/.*[ *]/, "", name)
+            if (!said(name)) print file ":" NR ": " name " has no comment that begins \"" name ":\""
+        }
+        /^    [a-z].*\(\*[a-z_]+\)\(/ {
+            name = $0; sub(/.*\(\*/, "", name); sub(/\).*/, "", name)
+            if (!said(name)) print file ":" NR ": " name " has no comment that begins \"" name ":\""
+        }
+    ' "$header"
+done | complain "public declarations are documented"
+
 # Headers compile alone: the public ones in three languages, the others as C11.
 include=(-Itransport/include -Itransport -Iconformance -Ifuzz -Itools
     -isystem /usr/share/include/llhttp -isystem /usr/share/include)
-compiler=clang
-command -v clang >/dev/null || compiler=${CC:-cc}
+compilers=()
+for compiler in clang gcc; do
+    command -v "$compiler" >/dev/null && compilers+=("$compiler")
+done
+[ ${#compilers[@]} -gt 0 ] || compilers=("${CC:-cc}")
+# alone HEADER LANGUAGE STANDARD [OPTION...]: with each compiler.
 alone() {
-    local header=$1 language=$2 standard=$3
+    local header=$1 language=$2 standard=$3 compiler
     shift 3
-    "$compiler" -x "$language" -std="$standard" -Wall -Wextra -Werror -Wno-unused-function \
-        -Wno-unused-const-variable -Wno-pragma-once-outside-header -fsyntax-only "$@" "${include[@]}" "$header" >"$scratch/log" 2>&1 ||
-        { echo "$header: does not compile alone as $standard: $(grep -m 1 error "$scratch/log")"; }
+    for compiler in "${compilers[@]}"; do
+        "$compiler" -x "$language" -std="$standard" -Wall -Wextra -Werror -Wno-unused-function \
+            -Wno-unused-const-variable "$@" -fsyntax-only "${include[@]}" "$header" >"$scratch/log" 2>&1 ||
+            echo "$header: does not compile alone as $standard with $compiler: $(grep -m 1 error "$scratch/log")"
+    done
 }
 while read -r header; do
     case $header in
     transport/include/*)
-        alone "$header" c c11
-        alone "$header" c c17
-        alone "$header" c++ c++17
+        alone "$header" c c11 -Wpedantic
+        alone "$header" c c17 -Wpedantic
+        alone "$header" c++ c++17 -Wpedantic
         ;;
     *.h) alone "$header" c c11 -D_GNU_SOURCE ;;
     esac

@@ -173,7 +173,7 @@ void lbi_connection_end(struct lbi_connection *c, struct lbi_work *work)
     if (c->reader.framing == LBI_FRAMING_CHUNKED) {
         lbi_reader_take_trailers(&c->reader, &c->request->response.trailers);
     }
-    lbi_request_end(connection_detach(c), work);
+    lbi_request_end(connection_detach(c), c, work);
     c->is_reused = true;
     lbi_wake(c->transport, &c->read_wake, LB_SITE_WAKE_READ);
     if (is_reusable) {
@@ -215,7 +215,8 @@ void lbi_connection_drain(struct lbi_connection *c, struct lbi_work *work)
     }
     c->exchange = LBI_EXCHANGE_DRAIN;
     c->drain_deadline_ns = lbi_deadline(t, t->options.drain_duration_ns);
-    lbi_request_lost(request, LB_CLOSED, false, work);
+    lbi_emit(t, LB_EVENT_CONNECTION_DRAIN, lbi_connection_name(c), 0);
+    lbi_request_lost(request, c, LB_CLOSED, false, work);
     lbi_wake(t, &c->read_wake, LB_SITE_WAKE_READ);
 }
 
@@ -253,7 +254,7 @@ void lbi_connection_close(struct lbi_connection *c, enum lb_status cause, bool m
     lbi_connection_set_state(c, LBI_CONNECTION_CLOSED);
     lbi_emit(t, LB_EVENT_CONNECTION_CLOSE, lbi_connection_name(c), cause);
     if (lost != NULL) {
-        lbi_request_lost(lost, cause, may_retry, work);
+        lbi_request_lost(lost, c, cause, may_retry, work);
     }
     c->pin_count++;
     c->next_shut = work->shuts;
@@ -268,6 +269,8 @@ void lbi_connection_finish(struct lbi_connection *c, struct lbi_work *work)
     struct lbi_work own = LBI_NO_WORK;
     lbi_lock(t, LB_SITE_READ_END);
     LB_ASSERT(c->state == LBI_CONNECTION_CLOSED);
+    LB_ASSERT(!c->is_finishing);
+    c->is_finishing = true;
     while (c->pin_count > 0 || c->is_reading) {
         (void)lbi_wait(t, &c->read_wake, LB_NEVER, LB_SITE_WAIT_WORKERS);
     }

@@ -109,6 +109,10 @@ struct lbi_connection {
     uint64_t idle_deadline_ns;     /* IDLE: when it is too old */
     uint64_t drain_deadline_ns;    /* DRAIN: until when the body's rest must have come */
     uint32_t pin_count;            /* works that hold it */
+    bool has_read_worker;          /* it runs, and has joined ... */
+    bool is_dial_joined;           /* ... the dial worker */
+    bool has_write_worker;         /* it runs */
+    bool is_finishing;             /* CLOSED: whoever finishes it has begun to */
     bool is_reading;               /* a caller is inside lb_body_read */
     bool is_reused;                /* has been pooled, or has served an exchange */
     bool is_answered;              /* the read worker has taken the response's first bytes for it */
@@ -296,11 +300,13 @@ void lbi_request_unpin(struct lb_request *request);
 void lbi_request_close_source(struct lb_request *request, struct lbi_work *work);
 /* lbi_request_fail: ends a request that has not ended, at whatever stage, with an error. */
 void lbi_request_fail(struct lb_request *request, enum lb_status cause, struct lbi_work *work);
-/* lbi_request_lost: its connection has gone. Ends the request with `cause`, or makes it NEW again. */
-void lbi_request_lost(struct lb_request *request, enum lb_status cause, bool may_retry,
-                      struct lbi_work *work);
-/* lbi_request_end: the body has come to its end. */
-void lbi_request_end(struct lb_request *request, struct lbi_work *work);
+/* lbi_request_lost: its connection `c` has gone, or it never had one (NULL). Ends the request with
+ * `cause`, or makes it NEW again. */
+void lbi_request_lost(struct lb_request *request, const struct lbi_connection *c,
+                      enum lb_status cause, bool may_retry, struct lbi_work *work);
+/* lbi_request_end: the body has come to its end, on `c`, which has let go of it. */
+void lbi_request_end(struct lb_request *request, const struct lbi_connection *c,
+                     struct lbi_work *work);
 /* lbi_request_close: its caller wants no more of an open body: it is drained or given up (E5). */
 void lbi_request_close(struct lb_request *request, struct lbi_work *work);
 /* lbi_request_release: ends with the lock released: waits until nobody is inside anything of a request

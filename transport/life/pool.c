@@ -206,7 +206,7 @@ static void pool_dial_for(struct lb_request *request, struct lbi_work *work)
     c->pin_count++;
     c->next_dial = work->dials;
     work->dials = c;
-    lbi_emit(c->transport, LB_EVENT_DIAL_START, lbi_connection_name(c), 0);
+    lbi_emit(c->transport, LB_EVENT_DIAL_START, lbi_connection_name(c), request->id);
 }
 
 void lbi_pool_dial(struct lbi_host *host, struct lbi_work *work)
@@ -231,10 +231,12 @@ void lbi_pool_obtain(struct lb_request *request, struct lbi_work *work)
     host->is_idle_refused = false;
     struct lbi_connection *c = pool_take_idle(host, work);
     if (c != NULL) {
+        lbi_emit(c->transport, LB_EVENT_CONNECTION_TAKE, lbi_connection_name(c), request->id);
         lbi_connection_begin(c, request);
         return;
     }
     lbi_request_set_phase(request, LBI_REQUEST_QUEUED);
+    lbi_emit(request->transport, LB_EVENT_REQUEST_WAIT, "", request->id);
     DL_APPEND2(host->waiters, request, queue_prev, queue_next);
     host->waiter_count++;
     lbi_pool_dial(host, work);

@@ -1,7 +1,11 @@
 /*
  * The transport's account of itself: counts per host, and its workers by what they wait for.
  *
- * What a worker waits for is not recorded anywhere: it follows from the state of its connection.
+ * What a worker waits for follows from the state of its connection; only where in a request its writer
+ * stands is recorded. Which workers there are is noted by themselves, under the lock: a worker counts from its first look at the
+ * connection, a dial worker from the decision to dial until the read worker has joined it. While nobody
+ * can run, each row is what the workers of the runtime stand at; in between, one that has been woken is
+ * counted where it stood.
  */
 #include <stddef.h>
 #include <string.h>
@@ -61,28 +65,73 @@ static void profile_add(struct profile *profile, enum lb_role role, enum lb_site
     }
 }
 
+/* profile_closed_site: what whoever takes a closed connection down waits for. */
+static enum lb_site profile_closed_site(const struct lbi_connection *c)
+{
+    LB_ASSERT(c->state == LBI_CONNECTION_CLOSED);
+    bool is_joining = c->is_finishing && c->pin_count == 0 && !c->is_reading;
+    return is_joining && c->has_write_worker ? LB_SITE_JOIN_WRITE : LB_SITE_WAIT_WORKERS;
+}
+
+/* profile_dial_site: what a dial worker waits for; after the dial it is about to end. */
+static enum lb_site profile_dial_site(const struct lbi_connection *c)
+{
+    switch (c->state) {
+    case LBI_CONNECTION_DIALING:
+        return LB_SITE_SOCKET_CONNECT;
+    case LBI_CONNECTION_IDLE:
+    case LBI_CONNECTION_BUSY:
+        return LB_SITE_DIAL_DONE;
+    case LBI_CONNECTION_CLOSED:
+        break;
+    }
+    return profile_closed_site(c);
+}
+
+/* profile_read_site: what a read worker waits for. */
+static enum lb_site profile_read_site(const struct lbi_connection *c)
+{
+    if (c->state == LBI_CONNECTION_CLOSED) {
+        return profile_closed_site(c);
+    }
+    switch (c->exchange) {
+    case LBI_EXCHANGE_NONE:
+        return LB_SITE_SOCKET_READ_FIRST;
+    case LBI_EXCHANGE_HEAD:
+        if (c->is_write_awaited && !c->is_write_done) {
+            return LB_SITE_WAIT_WRITTEN;
+        }
+        return c->is_answered ? LB_SITE_SOCKET_READ_HEAD : LB_SITE_SOCKET_READ_FIRST;
+    case LBI_EXCHANGE_BODY:
+        return LB_SITE_WAIT_BODY_END;
+    case LBI_EXCHANGE_DRAIN:
+        break;
+    }
+    bool is_behind = c->is_write_awaited && !c->is_write_done;
+    return is_behind ? LB_SITE_WAIT_WRITTEN : LB_SITE_SOCKET_READ_DRAIN;
+}
+
+/* profile_write_site: what a write worker waits for. */
+static enum lb_site profile_write_site(const struct lbi_connection *c)
+{
+    bool is_writing = c->is_write_begun && !c->is_write_done;
+    return is_writing ? c->write_site : LB_SITE_WAIT_REQUEST;
+}
+
 /* profile_add_connection: the workers of one connection. */
 static void profile_add_connection(struct profile *profile, const struct lbi_connection *c)
 {
+    LBI_CHECK_MAGIC(c, LBI_CONNECTION_MAGIC);
     bool is_open = c->exchange == LBI_EXCHANGE_BODY;
     const char *call_site = is_open ? c->request->call_site : NULL;
-    enum lb_site read_site = is_open                             ? LB_SITE_WAIT_BODY_END
-                             : c->exchange == LBI_EXCHANGE_DRAIN ? LB_SITE_SOCKET_READ_DRAIN
-                                                                 : LB_SITE_SOCKET_READ_FIRST;
-    bool is_writing = c->state == LBI_CONNECTION_BUSY && !c->is_write_done;
-    enum lb_site write_site = is_writing ? c->write_site : LB_SITE_WAIT_REQUEST;
-    switch (c->state) {
-    case LBI_CONNECTION_DIALING:
-        profile_add(profile, LB_ROLE_DIAL, LB_SITE_SOCKET_CONNECT, NULL);
-        return;
-    case LBI_CONNECTION_IDLE:
-    case LBI_CONNECTION_BUSY:
-        profile_add(profile, LB_ROLE_READ, read_site, call_site);
-        profile_add(profile, LB_ROLE_WRITE, write_site, call_site);
-        return;
-    case LBI_CONNECTION_CLOSED:
-        profile_add(profile, LB_ROLE_READ, LB_SITE_WAIT_WORKERS, NULL);
-        return;
+    if (!c->is_dial_joined) {
+        profile_add(profile, LB_ROLE_DIAL, profile_dial_site(c), NULL);
+    }
+    if (c->has_read_worker) {
+        profile_add(profile, LB_ROLE_READ, profile_read_site(c), call_site);
+    }
+    if (c->has_write_worker) {
+        profile_add(profile, LB_ROLE_WRITE, profile_write_site(c), call_site);
     }
 }
 

@@ -25,12 +25,14 @@ static uint64_t read_begin(struct lbi_connection *c)
 {
     struct lb_transport *t = c->transport;
     lbi_lock(t, LB_SITE_READ_EVENT);
+    c->has_read_worker = true;
     while (c->pin_count > 0) {
         (void)lbi_wait(t, &c->read_wake, LB_NEVER, LB_SITE_WAIT_WORKERS);
     }
     lbi_unlock(t);
     t->runtime->ops->worker_join(t->runtime, &c->dial_worker, LB_SITE_JOIN_DIAL);
     lbi_lock(t, LB_SITE_READ_EVENT);
+    c->is_dial_joined = true;
     uint64_t deadline_ns = c->state == LBI_CONNECTION_IDLE ? c->idle_deadline_ns : LB_NEVER;
     lbi_unlock(t);
     return deadline_ns;
@@ -96,6 +98,7 @@ static enum lb_status read_interim(struct lbi_connection *c)
         lbi_unlock(t);
         return LB_CLOSED;
     }
+    lbi_emit(t, LB_EVENT_EXCHANGE_INTERIM, lbi_connection_name(c), c->reader.head.code);
     if (c->reader.head.code == 100 && c->go_ahead == LBI_CONTINUE_OPEN) {
         c->go_ahead = LBI_CONTINUE_WANTED;
         lbi_wake(t, &c->write_wake, LB_SITE_WAKE_WRITE);
@@ -174,6 +177,7 @@ static void read_deliver(struct lbi_connection *c, struct lbi_work *work)
     request->body_state = LB_BODY_OPEN;
     c->exchange = LBI_EXCHANGE_BODY;
     lbi_emit(t, LB_EVENT_EXCHANGE_HEAD, lbi_connection_name(c), request->response.head.code);
+    lbi_emit(t, LB_EVENT_BODY_STATE, lbi_connection_name(c), LB_BODY_OPEN);
     lbi_wake(t, &request->wake, LB_SITE_WAKE_CALLER);
     if (c->is_write_done) {
         lbi_request_close_source(request, work); /* from here on it is never sent again */

@@ -256,16 +256,36 @@ enum lb_status lb_request_send(struct lb_request *request, struct lb_response **
     return status;
 }
 
-void lbi_request_end(struct lb_request *request, struct lbi_work *work)
+/* request_set_outcome: the request is DONE; its body is in its final state already. */
+static void request_set_outcome(struct lb_request *request, enum lb_status outcome,
+                                struct lbi_work *work)
+{
+    LB_ASSERT(request->outcome == LB_OK);
+    LB_ASSERT(request->body_state != LB_BODY_OPEN);
+    lbi_request_set_phase(request, LBI_REQUEST_DONE);
+    request->outcome = outcome;
+    lbi_request_close_source(request, work);
+    lbi_emit(request->transport, LB_EVENT_REQUEST_END, lb_status_word(outcome), request->id);
+}
+
+/* request_set_body: the body's state changes, on connection `c`. */
+static void request_set_body(struct lb_request *request, const struct lbi_connection *c,
+                             enum lb_body_state state)
+{
+    LB_ASSERT(request->body_state == LB_BODY_OPEN);
+    LB_ASSERT(c != NULL);
+    request->body_state = state;
+    lbi_body_release(&request->body);
+    lbi_emit(request->transport, LB_EVENT_BODY_STATE, lbi_connection_name(c), state);
+}
+
+void lbi_request_end(struct lb_request *request, const struct lbi_connection *c,
+                     struct lbi_work *work)
 {
     LB_ASSERT(request->phase == LBI_REQUEST_BODY);
     LB_ASSERT(request->body_state == LB_BODY_OPEN);
-    lbi_request_set_phase(request, LBI_REQUEST_DONE);
-    request->outcome = LB_END;
-    request->body_state = LB_BODY_ENDED;
-    lbi_body_release(&request->body);
-    lbi_request_close_source(request, work);
-    lbi_emit(request->transport, LB_EVENT_BODY_STATE, "", LB_BODY_ENDED);
+    request_set_body(request, c, LB_BODY_ENDED);
+    request_set_outcome(request, LB_END, work);
 }
 
 /* body_state_of: the final state of an open body that ends with an error. */
@@ -277,8 +297,8 @@ static enum lb_body_state body_state_of(enum lb_status cause)
     return cause == LB_CLOSED ? LB_BODY_CLOSED : LB_BODY_FAILED;
 }
 
-void lbi_request_lost(struct lb_request *request, enum lb_status cause, bool may_retry,
-                      struct lbi_work *work)
+void lbi_request_lost(struct lb_request *request, const struct lbi_connection *c,
+                      enum lb_status cause, bool may_retry, struct lbi_work *work)
 {
     LBI_CHECK_MAGIC(request, LBI_REQUEST_MAGIC);
     LB_ASSERT(request->connection == NULL);
@@ -291,13 +311,9 @@ void lbi_request_lost(struct lb_request *request, enum lb_status cause, bool may
         lbi_emit(t, LB_EVENT_RETRY, "", request->id);
     } else {
         if (request->body_state == LB_BODY_OPEN) {
-            request->body_state = body_state_of(cause);
-            lbi_body_release(&request->body);
-            lbi_emit(t, LB_EVENT_BODY_STATE, "", request->body_state);
+            request_set_body(request, c, body_state_of(cause));
         }
-        lbi_request_set_phase(request, LBI_REQUEST_DONE);
-        request->outcome = cause;
-        lbi_request_close_source(request, work);
+        request_set_outcome(request, cause, work);
     }
     lbi_wake(t, &request->wake, LB_SITE_WAKE_CALLER);
 }
@@ -308,14 +324,14 @@ void lbi_request_fail(struct lb_request *request, enum lb_status cause, struct l
     switch (request->phase) {
     case LBI_REQUEST_QUEUED:
         lbi_pool_unqueue(request);
-        lbi_request_lost(request, cause, false, work);
+        lbi_request_lost(request, NULL, cause, false, work);
         return;
     case LBI_REQUEST_STARTED:
     case LBI_REQUEST_BODY:
         lbi_connection_close(request->connection, cause, false, work);
         return;
     case LBI_REQUEST_NEW:
-        lbi_request_lost(request, cause, false, work);
+        lbi_request_lost(request, NULL, cause, false, work);
         return;
     case LBI_REQUEST_DONE:
         break;

@@ -217,6 +217,7 @@ static void write_report(struct lbi_connection *c, enum lb_status status, struct
     struct lb_transport *t = c->transport;
     c->is_write_done = true;
     c->is_write_failed = status != LB_OK;
+    lbi_emit(t, LB_EVENT_EXCHANGE_WRITTEN, lbi_connection_name(c), status);
     lbi_request_head_release(&c->head);
     if (c->writing != NULL) {
         lbi_request_unpin(c->writing);
@@ -287,7 +288,9 @@ void lbi_write_worker(void *argument)
     struct lbi_connection *c = argument;
     LBI_CHECK_MAGIC(c, LBI_CONNECTION_MAGIC);
     lbi_lock(c->transport, LB_SITE_WRITE_TAKE);
+    c->has_write_worker = true;
     while (write_request(c)) {
     }
+    c->has_write_worker = false;
     lbi_unlock(c->transport);
 }

@@ -9,7 +9,8 @@
  * Who is woken needs the lock first, which the waker holds, so with POSIX conditions most wake-ups were
  * followed by another sleep at once. Here the lock notes which conditions were woken, and they are woken
  * when it has been given up, by their addresses alone: the storage may be gone by then, and a wake-up at
- * an address that somebody else uses now is one without a cause, which every waiter has to bear.
+ * an address that somebody else uses now is one without a cause, which every waiter has to bear. (Valgrind's
+ * memcheck, which takes the address for a read, may remark on it.)
  *
  * Invariants: a worker's handle is freed by its join, which is called once; conditions and deadlines
  * are on CLOCK_MONOTONIC, so that nothing depends on the time of day; no POSIX call here fails for a
@@ -25,6 +26,7 @@
 #include <linux/futex.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
@@ -46,7 +48,7 @@ struct __attribute__((may_alias)) threads_mutex {
 };
 
 struct __attribute__((may_alias)) threads_cond {
-    uint32_t wake_count;        /* the futex: changes with each wake-up */
+    atomic_uint wake_count;     /* the futex: changes with each wake-up */
     uint32_t waiter_count;      /* who stands in cond_wait */
     struct threads_mutex *lock; /* the lock of its waiters; NULL: there has been none */
     struct threads_cond *next;  /* of the lock's woken ones */
@@ -54,6 +56,7 @@ struct __attribute__((may_alias)) threads_cond {
     uint32_t magic;
 };
 
+LB_STATIC_ASSERT(sizeof(atomic_uint) == 4, "a futex has four bytes");
 LB_STATIC_ASSERT(sizeof(struct threads_mutex) <= sizeof(struct lb_mutex), "a lock fits");
 LB_STATIC_ASSERT(sizeof(struct threads_cond) <= sizeof(struct lb_cond), "a condition fits");
 LB_STATIC_ASSERT(_Alignof(struct threads_mutex) <= _Alignof(struct lb_mutex), "a lock is aligned");
@@ -116,6 +119,28 @@ static void *worker_main(void *argument)
     return NULL;
 }
 
+/*
+ * worker_spawn: starts the thread on a small stack. The C library's own choice, 8 MiB as a rule, is only
+ * address space until it is used; but a process that has a limit of that meets it after a few hundred
+ * connections, huge pages may back all of it, and the C library keeps 40 MiB of ended stacks for
+ * new threads: five large ones or 160 small ones. A program whose thread-local variables leave no room on a
+ * small one gets a large one.
+ */
+static int worker_spawn(struct lb_worker *worker)
+{
+    pthread_attr_t attributes;
+    int error = pthread_attr_init(&attributes);
+    LB_ASSERT(error == 0);
+    error = pthread_attr_setstacksize(&attributes, LB_THREADS_STACK_SIZE);
+    LB_ASSERT(error == 0);
+    error = pthread_create(&worker->thread, &attributes, worker_main, worker);
+    if (error == EINVAL) {
+        error = pthread_create(&worker->thread, NULL, worker_main, worker);
+    }
+    (void)pthread_attr_destroy(&attributes);
+    return error;
+}
+
 /* worker_create: starts the thread with every signal blocked: a thread inherits its maker's mask. */
 static int worker_create(struct lb_worker *worker)
 {
@@ -124,7 +149,7 @@ static int worker_create(struct lb_worker *worker)
     (void)sigfillset(&all);
     int error = pthread_sigmask(SIG_SETMASK, &all, &before);
     LB_ASSERT(error == 0);
-    int created = pthread_create(&worker->thread, NULL, worker_main, worker);
+    int created = worker_spawn(worker);
     error = pthread_sigmask(SIG_SETMASK, &before, NULL);
     LB_ASSERT(error == 0);
     return created;
@@ -173,7 +198,7 @@ static void threads_worker_join(struct lb_runtime *runtime, struct lb_worker **w
 /* -- futexes -- */
 
 /* futex_wait: sleeps while *word is `value`; true when the deadline has passed. May return early. */
-static bool futex_wait(uint32_t *word, uint32_t value, uint64_t deadline_ns)
+static bool futex_wait(atomic_uint *word, uint32_t value, uint64_t deadline_ns)
 {
     struct timespec deadline = {.tv_sec = (time_t)(deadline_ns / SECOND_NS),
                                 .tv_nsec = (long)(deadline_ns % SECOND_NS)};
@@ -183,8 +208,15 @@ static bool futex_wait(uint32_t *word, uint32_t value, uint64_t deadline_ns)
     return result != 0 && errno == ETIMEDOUT;
 }
 
+/* futex_change: makes who is about to sleep at this word stay awake. Under the lock; atomic, and apart,
+ * because the kernel reads the word without it. */
+__attribute__((noinline)) static void futex_change(atomic_uint *word)
+{
+    (void)atomic_fetch_add_explicit(word, 1, memory_order_relaxed);
+}
+
 /* futex_wake: wakes everybody who sleeps at this address. The word itself is not looked at. */
-static void futex_wake(uint32_t *word)
+static void futex_wake(atomic_uint *word)
 {
     (void)syscall(SYS_futex, word, FUTEX_WAKE | FUTEX_PRIVATE_FLAG, INT_MAX);
 }
@@ -228,7 +260,7 @@ static void threads_mutex_lock(struct lb_runtime *runtime, struct lb_mutex *mute
  * release the storage. */
 static void mutex_give_up(struct threads_mutex *mutex)
 {
-    uint32_t *woken[WOKEN_MAX];
+    atomic_uint *woken[WOKEN_MAX];
     size_t count = 0;
     while (mutex->woken != NULL) {
         struct threads_cond *cond = mutex->woken;
@@ -273,7 +305,8 @@ static void threads_cond_deinit(struct lb_runtime *runtime, struct lb_cond *cond
     LB_ASSERT(inside->magic == COND_MAGIC);
     LB_ASSERT(inside->waiter_count == 0);
     LB_ASSERT(!inside->is_woken);
-    memset(cond, 0, sizeof *cond);
+    inside->magic =
+        0; /* and no more: a waker may be about to name the address of the word to the kernel */
 }
 
 static enum lb_status threads_cond_wait(struct lb_runtime *runtime, struct lb_cond *cond,
@@ -287,14 +320,15 @@ static enum lb_status threads_cond_wait(struct lb_runtime *runtime, struct lb_co
     (void)site;
     inside->lock = lock;
     inside->waiter_count++;
-    uint32_t wake_count = inside->wake_count;
+    uint32_t wake_count = atomic_load_explicit(&inside->wake_count, memory_order_relaxed);
     mutex_give_up(lock);
     bool is_late = futex_wait(&inside->wake_count, wake_count, deadline_ns);
     int error = pthread_mutex_lock(&lock->inside);
     LB_ASSERT(error == 0);
     LB_ASSERT(inside->waiter_count > 0);
     inside->waiter_count--;
-    return is_late && inside->wake_count == wake_count ? LB_TIMEOUT : LB_OK;
+    bool is_woken = atomic_load_explicit(&inside->wake_count, memory_order_relaxed) != wake_count;
+    return is_late && !is_woken ? LB_TIMEOUT : LB_OK;
 }
 
 static void threads_cond_wake(struct lb_runtime *runtime, struct lb_cond *cond, enum lb_site site)
@@ -303,7 +337,7 @@ static void threads_cond_wake(struct lb_runtime *runtime, struct lb_cond *cond, 
     LB_ASSERT(runtime == lb_runtime_threads());
     (void)site;
     if (inside->waiter_count > 0 && !inside->is_woken) {
-        inside->wake_count++;
+        futex_change(&inside->wake_count);
         inside->is_woken = true;
         inside->next = inside->lock->woken;
         inside->lock->woken = inside;

@@ -2,7 +2,8 @@
  * The network of a simulation: hosts, connections, and the client's side of them.
  *
  * Mental model. A connection is two growing byte strings, one a direction, and two queues of
- * blocked workers, one a side. Bytes arrive at once. The network never blocks a writer.
+ * blocked workers, one a side. Bytes arrive at once. The network never blocks a writer, unless a fault
+ * says so (net_fault.c).
  *
  *   opened --connect--> connected --shutdown--> shut --close--> closed     (client)
  *   sending --end--> ended --close--> closed;  any --reset_conn--> reset   (server)
@@ -120,6 +121,14 @@ static enum lb_status conn_connect(struct lb_net_conn *conn, uint64_t deadline_n
     if (conn->is_shut || conn->is_closed) {
         return LB_CLOSED;
     }
+    enum lb_fault_how how =
+        lb_fault_strike(conn->net->options.fault, LB_FAULT_CONNECT, deadline_ns != LB_NEVER);
+    if (how == LB_FAULT_TIMEOUT) {
+        return conn_stall(conn, deadline_ns, site);
+    }
+    if (how == LB_FAULT_REFUSED) {
+        return LB_REFUSED;
+    }
     uint64_t delay_ns = 0;
     switch (conn_answer(conn, &delay_ns)) {
     case LB_NET_ACCEPT:
@@ -170,6 +179,8 @@ static size_t conn_take(struct lb_net_conn *conn, void *bytes, size_t size)
         size_t cut = conn->read_size + slice - (conn->read_size - segment->start) % slice;
         end = cut < end ? cut : end;
     }
+    uint64_t most = lb_fault_bound(conn->net->options.fault, LB_FAULT_SHORT_READ);
+    size = most > 0 && most < size ? (size_t)most : size;
     size_t taken = end - conn->read_size < size ? end - conn->read_size : size;
     memcpy(bytes, conn->sent.items + conn->read_size, taken);
     conn->read_size += taken;
@@ -183,14 +194,26 @@ static enum lb_status conn_readable(const struct lb_net_conn *conn)
     if (conn->is_shut || conn->is_closed) {
         return LB_CLOSED;
     }
-    if (conn->is_reset) {
-        return LB_RESET;
-    }
     LB_ASSERT(conn->read_size <= conn->sent.size);
     if (conn->read_size < conn->sent.size) {
         return LB_OK;
     }
+    if (conn->is_reset) {
+        return LB_RESET;
+    }
     return conn->is_server_ended ? LB_END : LB_AGAIN;
+}
+
+/* What a read returns, once it returns. */
+static enum lb_status conn_read_wait(struct lb_net_conn *conn, uint64_t deadline_ns,
+                                     enum lb_site site)
+{
+    enum lb_status status = conn_readable(conn);
+    while (status == LB_AGAIN) {
+        enum lb_status waited = lb_sim_block(conn->net->sim, &conn->client, deadline_ns, site);
+        status = waited == LB_OK ? conn_readable(conn) : waited;
+    }
+    return status;
 }
 
 static enum lb_status socket_read(struct lb_socket *socket, void *bytes, size_t size,
@@ -202,10 +225,12 @@ static enum lb_status socket_read(struct lb_socket *socket, void *bytes, size_t 
         return LB_CLOSED;
     }
     LB_ASSERT(conn->is_connected || conn->is_shut || conn->is_closed);
-    enum lb_status status = conn_readable(conn);
-    while (status == LB_AGAIN) {
-        enum lb_status waited = lb_sim_block(conn->net->sim, &conn->client, deadline_ns, site);
-        status = waited == LB_OK ? conn_readable(conn) : waited;
+    enum lb_fault_how late = lbi_net_strike_read(conn, deadline_ns);
+    enum lb_status status = conn_read_wait(conn, deadline_ns, site);
+    if (late != LB_FAULT_NOT) {
+        lbi_net_break(conn, late);
+        status = status == LB_TIMEOUT || status == LB_CLOSED ? status : conn_readable(conn);
+        LB_ASSERT(status != LB_AGAIN);
     }
     if (size == 0) {
         status = status == LB_TIMEOUT || status == LB_CLOSED ? status : LB_OK;
@@ -221,7 +246,7 @@ static enum lb_status socket_read(struct lb_socket *socket, void *bytes, size_t 
     return status;
 }
 
-static enum lb_status conn_writable(const struct lb_net_conn *conn)
+enum lb_status lbi_net_writable(const struct lb_net_conn *conn)
 {
     if (conn->is_shut || conn->is_closed) {
         return LB_CLOSED;
@@ -238,8 +263,8 @@ static enum lb_status socket_write(struct lb_socket *socket, const void *bytes, 
     if (!call_begin(conn, site, "write after close")) {
         return LB_CLOSED;
     }
-    LB_MAYBE(deadline_ns == LB_NEVER); /* never waits, hence never too late */
-    enum lb_status status = conn_writable(conn);
+    LB_MAYBE(deadline_ns == LB_NEVER); /* without a fault it never waits, hence is never too late */
+    enum lb_status status = lbi_net_write_begin(conn, deadline_ns, site, &size);
     size_t room = LB_NET_STREAM_MAX - conn->written.size;
     if (status == LB_OK && room == 0) {
         status = LB_RESET; /* a server that has had enough */
@@ -279,6 +304,7 @@ static void socket_shutdown(struct lb_socket *socket, enum lb_site site)
         conn->is_shut = true;
         lbi_net_record(conn, LB_NET_SHUT, 0);
         lb_sim_wake(conn->net->sim, &conn->client);
+        lb_sim_wake(conn->net->sim, &conn->writer);
         lb_sim_wake(conn->net->sim, &conn->server);
     }
     call_end(conn);
@@ -301,6 +327,7 @@ static void socket_close(struct lb_socket **socket, enum lb_site site)
         conn->is_closed = true;
         lbi_net_record(conn, LB_NET_CLOSED, 0);
         lb_sim_wake(conn->net->sim, &conn->client);
+        lb_sim_wake(conn->net->sim, &conn->writer);
         lb_sim_wake(conn->net->sim, &conn->server);
     }
     call_end(conn);
@@ -364,6 +391,7 @@ static void conn_init(struct lb_net_conn *conn, struct lb_net *net)
     *conn = (struct lb_net_conn){.socket.ops = &lbi_net_socket_ops,
                                  .net = net,
                                  .client.name = conn->name,
+                                 .writer.name = conn->name,
                                  .server.name = conn->name,
                                  .sent = kept.sent,
                                  .segments = kept.segments,
@@ -388,7 +416,8 @@ static enum lb_status net_open(struct lb_network *network, const struct lb_endpo
     struct lb_net *net = (struct lb_net *)(void *)network;
     LB_ASSERT(endpoint->host != NULL);
     LB_ASSERT(ret_socket != NULL);
-    if (net->conn_count == LB_NET_CONNS_MAX) {
+    if (net->conn_count == LB_NET_CONNS_MAX ||
+        lb_fault_strike(net->options.fault, LB_FAULT_OPEN, false) != LB_FAULT_NOT) {
         return LB_MEMORY;
     }
     struct lb_net_conn **slot = &net->conns[net->conn_count];

@@ -10,6 +10,7 @@
 #define LASTBYTE_SIM_NET_H
 
 #include "lastbyte/socket.h"
+#include "sim/fault.h"
 #include "sim/sim.h"
 
 #define LB_NET_HOSTS_MAX 16
@@ -40,6 +41,7 @@ struct lb_net_options {
      * read, write, look, shutdown, close) or "close during a call". NULL: nobody is told. */
     void (*on_violation)(void *context, const char *rule, const char *phrase);
     void *context;
+    struct lb_fault_state *fault; /* of open, connect, read, write; kept; NULL: none */
 };
 
 #define LB_NET_WHOLE UINT32_MAX
@@ -107,6 +109,7 @@ enum lb_net_record_kind {
     LB_NET_SERVER_END,   /* server: end of sending (half-close or close) */
     LB_NET_SERVER_RESET, /* server: abort */
     LB_NET_WRITE_END,    /* client: a write after the server's close or abort; value: LB_RESET */
+    LB_NET_LOST, /* server: bytes of LB_NET_SENT that were not sent after all; value: how many */
 };
 
 struct lb_net_record {
@@ -123,7 +126,7 @@ struct lb_net_log {
     uint32_t ordinal;
     const struct lb_net_record *records;
     size_t record_count;
-    const uint8_t *sent; /* all bytes the server sent, in order */
+    const uint8_t *sent; /* all bytes the server sent, in order, without those of LB_NET_LOST */
     size_t sent_size;
     const uint8_t *written; /* all bytes the client wrote, in order */
     size_t written_size;
@@ -132,6 +135,7 @@ struct lb_net_log {
     bool is_shut;         /* the client has shut it down */
     bool is_server_ended; /* the server has ended its sending in order */
     bool is_reset;        /* the server has aborted */
+    bool is_write_held;   /* a fault holds a write of the client up (SLOW_WRITE, WINDOW) */
     size_t unread_size;   /* bytes sent and not yet read by the client */
 };
 

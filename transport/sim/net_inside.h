@@ -29,6 +29,7 @@ struct lb_net_conn {
     uint32_t ordinal;
     uint32_t calls;             /* calls of the client in progress */
     struct lb_sim_queue client; /* a client's connect or read */
+    struct lb_sim_queue writer; /* a client's write, if a fault holds it up */
     struct lb_sim_queue server; /* a server's wait for input */
 
     struct lbi_net_array sent;     /* server to client */
@@ -37,6 +38,8 @@ struct lb_net_conn {
     size_t read_size;              /* of sent: read by the client, or lost by a reset */
     struct lbi_net_array written;  /* client to server */
     size_t consumed_size;          /* of written: consumed by the server */
+    size_t seen_size;              /* of written: consumed, or waited for more than these */
+    uint64_t silent_until_ns;      /* the server does nothing before; 0: at once */
     struct lbi_net_array records;  /* struct lb_net_record */
 
     bool is_known; /* its host has been added */
@@ -46,6 +49,7 @@ struct lb_net_conn {
     bool is_server_ended;  /* no more bytes of the server */
     bool is_server_closed; /* and it takes none */
     bool is_reset;
+    bool is_write_held; /* a fault holds a write up */
     char host[LB_NET_NAME_MAX];
     char name[LB_SIM_LABEL_MAX];
 };
@@ -78,5 +82,34 @@ void lbi_net_deinit(struct lbi_net_array *array);
 void lbi_net_record(struct lb_net_conn *conn, enum lb_net_record_kind kind, uint64_t value);
 
 extern const struct lb_socket_ops lbi_net_socket_ops;
+
+/* lbi_net_writable: what a write returns now: LB_OK, LB_CLOSED or LB_RESET (net.c). */
+enum lb_status lbi_net_writable(const struct lb_net_conn *conn);
+
+/* lbi_net_leave: the server closes both directions (net_server.c). No point. */
+void lbi_net_leave(struct lb_net_conn *conn);
+
+/* -- net_fault.c -- */
+
+/* lbi_net_abort: the connection is reset; is_unread_lost: and nothing more can be read. No point. */
+void lbi_net_abort(struct lb_net_conn *conn, bool is_unread_lost);
+
+/* lbi_net_break: the peer goes away, as a fault says. No point. */
+void lbi_net_break(struct lb_net_conn *conn, enum lb_fault_how how);
+
+/* lbi_net_strike_read: the fault of a read that begins. Returns how the connection is to be broken when
+ * the read would return; LB_FAULT_NOT: not then. */
+enum lb_fault_how lbi_net_strike_read(struct lb_net_conn *conn, uint64_t deadline_ns);
+
+/* lbi_net_hush: holds up a server that a fault has made silent. */
+void lbi_net_hush(struct lb_net_conn *conn, enum lb_site site);
+
+/* lbi_net_saw: the server has looked at the first `seen_size` bytes of its input, or knows of them. */
+void lbi_net_saw(struct lb_net_conn *conn, size_t seen_size);
+
+/* lbi_net_write_begin: waits until a write may take bytes, and cuts *size to what it may take. Returns
+ * LB_OK, LB_RESET, LB_TIMEOUT or LB_CLOSED. */
+enum lb_status lbi_net_write_begin(struct lb_net_conn *conn, uint64_t deadline_ns,
+                                   enum lb_site site, size_t *size);
 
 #endif

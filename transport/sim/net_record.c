@@ -84,6 +84,8 @@ static const char *record_word(enum lb_net_record_kind kind)
         return "reset";
     case LB_NET_WRITE_END:
         return "write.end";
+    case LB_NET_LOST:
+        return "lost";
     }
     lb_assert_fail(__FILE__, __LINE__, "kind is an enum lb_net_record_kind");
 }
@@ -133,6 +135,7 @@ void lb_net_log(const struct lb_net *net, size_t index, struct lb_net_log *ret_l
         .is_shut = conn->is_shut,
         .is_server_ended = conn->is_server_ended,
         .is_reset = conn->is_reset,
+        .is_write_held = conn->is_write_held,
         .unread_size = conn->sent.size - conn->read_size,
     };
 }
@@ -142,7 +145,8 @@ ptrdiff_t lb_net_log_of(const struct lb_net *net, const void *queue)
     LB_ASSERT(net->conn_count <= LB_NET_CONNS_MAX);
     LB_MAYBE(queue == NULL); /* a worker that waits for time alone */
     for (size_t i = 0; i < net->conn_count; i += 1) {
-        if (queue == &net->conns[i]->client || queue == &net->conns[i]->server) {
+        const struct lb_net_conn *conn = net->conns[i];
+        if (queue == &conn->client || queue == &conn->server || queue == &conn->writer) {
             return (ptrdiff_t)i;
         }
     }

@@ -54,6 +54,8 @@ enum lb_status lb_net_wait_input(struct lb_net_conn *conn, size_t size, uint64_t
                                  enum lb_site site)
 {
     LB_ASSERT(conn->consumed_size <= conn->written.size);
+    lbi_net_saw(conn, size < conn->written.size - conn->consumed_size ? conn->consumed_size + size
+                                                                      : conn->written.size);
     enum lb_status status = LB_OK;
     while (conn->written.size - conn->consumed_size <= size && !input_is_over(conn) &&
            status == LB_OK) {
@@ -70,6 +72,7 @@ void lb_net_consume(struct lb_net_conn *conn, size_t size)
 {
     LB_ASSERT(size <= conn->written.size - conn->consumed_size);
     conn->consumed_size += size;
+    lbi_net_saw(conn, conn->consumed_size);
 }
 
 /* Whether bytes and ends of the server no longer reach anybody. */
@@ -101,6 +104,7 @@ enum lb_status lb_net_send(struct lb_net_conn *conn, const void *bytes, size_t s
     LB_ASSERT(bytes != NULL || size == 0);
     LB_ASSERT(conn->sent.size <= LB_NET_STREAM_MAX);
     lb_sim_point(conn->net->sim, site, conn);
+    lbi_net_hush(conn, site);
     if (size == 0 || sending_is_over(conn)) {
         return LB_OK;
     }
@@ -130,29 +134,30 @@ void lb_net_end(struct lb_net_conn *conn, enum lb_site site)
 {
     LB_ASSERT(conn->net != NULL);
     lb_sim_point(conn->net->sim, site, conn);
+    lbi_net_hush(conn, site);
     conn_end(conn);
+}
+
+void lbi_net_leave(struct lb_net_conn *conn)
+{
+    conn_end(conn);
+    conn->is_server_closed = conn->is_server_ended;
+    lb_sim_wake(conn->net->sim, &conn->server);
+    lb_sim_wake(conn->net->sim, &conn->writer);
 }
 
 void lb_net_close(struct lb_net_conn *conn, enum lb_site site)
 {
     LB_ASSERT(conn->net != NULL);
     lb_sim_point(conn->net->sim, site, conn);
-    conn_end(conn);
-    conn->is_server_closed = conn->is_server_ended;
-    lb_sim_wake(conn->net->sim, &conn->server);
+    lbi_net_hush(conn, site);
+    lbi_net_leave(conn);
 }
 
 void lb_net_reset_conn(struct lb_net_conn *conn, enum lb_site site)
 {
     LB_ASSERT(conn->read_size <= conn->sent.size);
     lb_sim_point(conn->net->sim, site, conn);
-    if (conn->is_reset) {
-        return;
-    }
-    conn->is_reset = true;
-    conn->read_size = conn->sent.size;
-    conn->segment_at = conn->segments.size / sizeof(struct lbi_net_segment);
-    lbi_net_record(conn, LB_NET_SERVER_RESET, 0);
-    lb_sim_wake(conn->net->sim, &conn->client);
-    lb_sim_wake(conn->net->sim, &conn->server);
+    lbi_net_hush(conn, site);
+    lbi_net_abort(conn, true);
 }

@@ -568,7 +568,8 @@ void lb_sim_view(const struct lb_sim *sim, uint32_t index, struct lb_sim_view *r
                                      .state = worker->state,
                                      .site = worker->site,
                                      .queue = worker->queue,
-                                     .deadline_ns = worker->deadline_ns};
+                                     .deadline_ns = worker->deadline_ns,
+                                     .is_joined = worker->is_joined};
 }
 
 int32_t lb_sim_current(const struct lb_sim *sim)

@@ -22,6 +22,7 @@
 #include <stdint.h>
 
 #include "lastbyte/runtime.h"
+#include "sim/fault.h"
 
 #define LB_SIM_WORKERS_MAX 512           /* workers started in one run, ended ones included */
 #define LB_SIM_DEPARTURES_MAX 64         /* departures of one schedule */
@@ -89,6 +90,7 @@ struct lb_sim_options {
     void (*on_switch)(void *context);
     void (*on_event)(void *context, const struct lb_sim_event *event); /* or NULL */
     void *context;
+    struct lb_fault_state *fault; /* of worker_start; kept until the next reset; NULL: none */
 };
 
 /* lb_sim_new: gives *ret_sim, released by lb_sim_free. Errors: LB_MEMORY. */
@@ -208,6 +210,7 @@ struct lb_sim_view {
     const void *queue;    /* BLOCKING: a queue's, lock's or condition's address; otherwise NULL, as
                            * for a worker that only waits for a time */
     uint64_t deadline_ns; /* BLOCKING: its deadline; otherwise, or if it has none, LB_NEVER */
+    bool is_joined;       /* worker_join was called for it */
 };
 
 /* lb_sim_worker_count: workers started since the reset, ended ones included. */

@@ -69,7 +69,8 @@ static enum lb_status runtime_worker_start(struct lb_runtime *runtime,
     struct lb_sim *sim = runtime_sim(runtime);
     LB_ASSERT(ret_worker != NULL);
     lb_sim_point(sim, site, NULL);
-    struct lb_sim_worker *worker = lbi_sim_start(sim, options);
+    bool is_struck = lb_fault_strike(sim->options.fault, LB_FAULT_START, false) != LB_FAULT_NOT;
+    struct lb_sim_worker *worker = is_struck ? NULL : lbi_sim_start(sim, options);
     if (worker == NULL) {
         return LB_MEMORY;
     }

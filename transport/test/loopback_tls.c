@@ -24,7 +24,7 @@
 
 #include "core/assert.h"
 
-#define CONNECTIONS_MAX 512 /* of a server, in all */
+#define CONNECTIONS_MAX 512 /* of a server, at once */
 #define REQUEST_MAX 1024    /* bytes of a request's head */
 #define PIECE_SIZE 20000    /* bytes sent at once: more than a record */
 #define HANDSHAKE 22        /* the first byte of a record of TLS's own (RFC 8446 section 5.1) */
@@ -33,8 +33,9 @@
 struct connection {
     struct secure_server *server;
     pthread_t thread;
-    int fd;   /* -1: closed */
+    int fd;   /* -1: closed, its thread is about to end */
     SSL *ssl; /* NULL: without TLS */
+    bool has_thread;
 };
 
 struct secure_server {
@@ -46,7 +47,7 @@ struct secure_server {
     pthread_mutex_t lock; /* of what follows */
     bool is_stopping;
     struct secure_seen seen;
-    struct connection connections[CONNECTIONS_MAX]; /* the first `accepted` ones */
+    struct connection connections[CONNECTIONS_MAX];
 };
 
 static void server_lock(struct secure_server *server)
@@ -323,6 +324,23 @@ static void *connection_main(void *argument)
 
 /* -- the server -- */
 
+/* server_unused: a place for a connection, perhaps of one that has ended; with the lock. */
+static struct connection *server_unused(struct secure_server *server)
+{
+    for (size_t i = 0; i < CONNECTIONS_MAX; i++) {
+        struct connection *c = &server->connections[i];
+        if (c->has_thread && c->fd < 0) {
+            int error = pthread_join(c->thread, NULL);
+            LB_ASSERT(error == 0);
+            c->has_thread = false;
+        }
+        if (!c->has_thread) {
+            return c;
+        }
+    }
+    LB_UNREACHABLE("a test stays below CONNECTIONS_MAX");
+}
+
 static void server_accept(struct secure_server *server, int fd)
 {
     int one = 1;
@@ -331,9 +349,9 @@ static void server_accept(struct secure_server *server, int fd)
     if (server->is_stopping) {
         (void)close(fd);
     } else {
-        LB_ASSERT(server->seen.accepted < CONNECTIONS_MAX); /* a test stays below it */
-        struct connection *c = &server->connections[server->seen.accepted++];
-        *c = (struct connection){.server = server, .fd = fd};
+        struct connection *c = server_unused(server);
+        server->seen.accepted++;
+        *c = (struct connection){.server = server, .fd = fd, .has_thread = true};
         int error = pthread_create(&c->thread, NULL, connection_main, c);
         LB_ASSERT(error == 0);
     }
@@ -438,8 +456,8 @@ void secure_stop(struct secure_server **server_pointer)
     }
     server_lock(server);
     server->is_stopping = true;
-    for (uint32_t i = 0; i < server->seen.accepted; i++) {
-        if (server->connections[i].fd >= 0) {
+    for (size_t i = 0; i < CONNECTIONS_MAX; i++) {
+        if (server->connections[i].has_thread && server->connections[i].fd >= 0) {
             (void)shutdown(server->connections[i].fd, SHUT_RDWR);
         }
     }
@@ -447,9 +465,11 @@ void secure_stop(struct secure_server **server_pointer)
     (void)shutdown(server->fd, SHUT_RDWR);
     int error = pthread_join(server->thread, NULL);
     LB_ASSERT(error == 0);
-    for (uint32_t i = 0; i < server->seen.accepted; i++) {
-        error = pthread_join(server->connections[i].thread, NULL);
-        LB_ASSERT(error == 0);
+    for (size_t i = 0; i < CONNECTIONS_MAX; i++) {
+        if (server->connections[i].has_thread) {
+            error = pthread_join(server->connections[i].thread, NULL);
+            LB_ASSERT(error == 0);
+        }
     }
     (void)close(server->fd);
     SSL_CTX_free(server->context);

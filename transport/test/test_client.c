@@ -26,7 +26,8 @@ static struct world {
     struct lb_net *net;
     struct lb_transport *transport;
     struct test_memory memory;
-    const char *answer; /* to every request; NULL: none ever comes */
+    struct lb_fault_state fault; /* of workers and sockets */
+    const char *answer;          /* to every request; NULL: none ever comes */
     struct lb_request *request;
     struct lb_response *response;
     enum lb_status status;
@@ -78,10 +79,12 @@ static void on_switch(void *context)
 /* world_begin: an empty world whose allocation number `fail_at` fails. */
 static void world_begin(size_t fail_at)
 {
-    static const struct lb_sim_options sim_options = {
-        .step_count_max = 100000, .time_max_ns = LB_NEVER, .on_switch = on_switch};
-    static const struct lb_net_options net_options = {.on_accept = on_accept,
-                                                      .on_violation = on_violation};
+    static const struct lb_sim_options sim_options = {.step_count_max = 100000,
+                                                      .time_max_ns = LB_NEVER,
+                                                      .on_switch = on_switch,
+                                                      .fault = &world.fault};
+    static const struct lb_net_options net_options = {
+        .on_accept = on_accept, .on_violation = on_violation, .fault = &world.fault};
     struct world fresh = {.sim = world.sim, .net = world.net, .answer = HELLO};
     world = fresh;
     test_memory_init(&world.memory, fail_at);
@@ -453,6 +456,74 @@ static void test_client_profile_of_an_idle_connection(void **state)
     assert_int_equal(world.done_count, 1);
 }
 
+/* -- origins and writes -- */
+
+/* The writes of a connection that the network saw, by the number of the connection. */
+static uint32_t writes_of(size_t connection)
+{
+    struct lb_net_log log;
+    uint32_t count = 0;
+    lb_net_log(world.net, connection, &log);
+    for (size_t i = 0; i < log.record_count; i++) {
+        count += log.records[i].kind == LB_NET_WROTE ? 1 : 0;
+    }
+    return count;
+}
+
+static void script_two_requests(void *argument)
+{
+    (void)argument;
+    for (uint32_t i = 1; i <= 2; i++) {
+        get("a", NULL);
+        assert_int_equal(read_some(64), LB_END);
+        lb_request_free(&world.request);
+        assert_int_equal(writes_of(0), i);
+    }
+    world.done_count++;
+}
+
+/* A request without a body is one write: it travels in one segment. */
+static void test_client_writes_a_request_at_once(void **state)
+{
+    (void)state;
+    run(script_two_requests);
+    assert_int_equal(world.done_count, 1);
+    assert_int_equal(lb_net_log_count(world.net), 1);
+}
+
+static const struct lb_endpoint origins[] = {
+    {"http", "a", 80},  {"http", "a", 8080}, {"https", "a", 443},
+    {"https", "a", 80}, {"http", "b", 80},
+};
+
+#define ORIGIN_COUNT (sizeof origins / sizeof *origins)
+
+static void script_origins(void *argument)
+{
+    (void)argument;
+    for (size_t i = 0; i < 2 * ORIGIN_COUNT; i++) {
+        struct lb_request_options options = {.method = "GET",
+                                             .endpoint = origins[i % ORIGIN_COUNT],
+                                             .target = "/",
+                                             .deadline_ns = LB_NEVER};
+        assert_int_equal(lb_request_new(world.transport, &options, &world.request), LB_OK);
+        assert_int_equal(send_request(), LB_OK);
+        assert_int_equal(read_some(64), LB_END);
+        lb_request_free(&world.request);
+        assert_int_equal(lb_net_log_count(world.net), i < ORIGIN_COUNT ? i + 1 : ORIGIN_COUNT);
+        assert_int_equal(writes_of(i % ORIGIN_COUNT), i < ORIGIN_COUNT ? 1 : 2);
+    }
+    world.done_count++;
+}
+
+/* Scheme, host and port make an origin (R6): each has a connection of its own, and uses it again. */
+static void test_client_pools_each_origin_apart(void **state)
+{
+    (void)state;
+    run(script_origins);
+    assert_int_equal(world.done_count, 1);
+}
+
 /* -- the end of a transport -- */
 
 static void script_open(void *argument)
@@ -561,6 +632,76 @@ static void test_client_survives_every_memory_failure(void **state)
     assert_true(n > 6); /* transport, head, request, host, connection, fields */
 }
 
+/* script_again: requests until one is answered; counts those that ran out of memory in world.size. */
+static void script_again(void *argument)
+{
+    (void)argument;
+    size_t failed_count = 0;
+    world.status = LB_MEMORY;
+    while (world.status == LB_MEMORY) {
+        assert_true(failed_count < 2);
+        world.status = make("a", NULL);
+        assert_true((world.request == NULL) == (world.status != LB_OK));
+        if (world.status == LB_OK) {
+            world.status = send_request();
+            assert_true((world.response == NULL) == (world.status != LB_OK));
+        }
+        if (world.status == LB_OK) {
+            world.status = read_some(64);
+            assert_int_equal(read_some(64), world.status); /* F3 */
+            assert_int_equal(world.size, 0);
+        }
+        failed_count += world.status == LB_MEMORY ? 1 : 0;
+        lb_request_free(&world.request);
+    }
+    world.size = failed_count;
+    free_transport(NULL);
+}
+
+static void test_client_goes_on_after_every_memory_failure(void **state)
+{
+    bool has_failed = true;
+    size_t n = 1;
+    (void)state;
+    run(free_transport);
+    while (has_failed) {
+        world_begin(++n); /* the first makes the transport */
+        assert_int_equal(transport_make(), LB_OK);
+        run(script_again);
+        has_failed = world.memory.has_failed;
+        assert_int_equal(world.status, LB_END);
+        assert_int_equal(world.size, has_failed ? 1 : 0);
+        expect_nothing_left();
+    }
+    assert_true(n > 6);
+}
+
+/* fault_each: the same with the n-th call of another kind; returns how many there were. */
+static uint32_t fault_each(enum lb_fault_kind kind)
+{
+    uint32_t count = 0;
+    bool is_reached = true;
+    while (is_reached) {
+        world_begin(0);
+        world.fault.fault = (struct lb_fault){kind, LB_FAULT_MEMORY, ++count, 0};
+        assert_int_equal(transport_make(), LB_OK);
+        run(script_again);
+        is_reached = world.fault.is_reached;
+        assert_int_equal(world.status, LB_END);
+        assert_int_equal(world.size, is_reached ? 1 : 0);
+        expect_nothing_left();
+    }
+    return count - 1;
+}
+
+static void test_client_goes_on_without_a_worker_or_a_socket(void **state)
+{
+    (void)state;
+    run(free_transport);
+    assert_int_equal(fault_each(LB_FAULT_START), 3); /* dial, write, read */
+    assert_int_equal(fault_each(LB_FAULT_OPEN), 1);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -574,11 +715,15 @@ int main(void)
         TEST(test_client_profile_shows_dropped_bodies),
         TEST(test_client_stats_by_host),
         TEST(test_client_profile_of_an_idle_connection),
+        TEST(test_client_writes_a_request_at_once),
+        TEST(test_client_pools_each_origin_apart),
         TEST(test_client_free_with_an_open_body),
         TEST(test_client_free_unblocks_send),
         TEST(test_client_free_unblocks_read),
         TEST(test_client_free_of_nothing),
         TEST(test_client_survives_every_memory_failure),
+        TEST(test_client_goes_on_after_every_memory_failure),
+        TEST(test_client_goes_on_without_a_worker_or_a_socket),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

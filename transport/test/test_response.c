@@ -56,6 +56,11 @@ static const struct sample samples[] = {
      LBI_FRAMING_CHUNKED, 200, false, false},
     {OK "\r\nuntil the end", "until the end", UNTIL_CLOSE, 200, false, false},
     {"HTTP/1.0 404 No\r\n\r\n", "", UNTIL_CLOSE, 404, false, false},
+    {"HTTP/1.2 200 OK\r\nContent-Length: 1\r\n\r\nx", "x", LENGTH, 200, false, true},
+    {"HTTP/1.9 200 OK\r\nConnection: close\r\nContent-Length: 0\r\n\r\n", "", NONE, 200, false,
+     false},
+    {"HTTP/1.1 200 \r\nContent-Length: 1\r\n\r\nx", "x", LENGTH, 200, false, true},
+    {"HTTP/1.1 999 Strange\r\nContent-Length: 0\r\n\r\n", "", NONE, 999, false, true},
     {"HTTP/1.1 204 No Content\r\n\r\n", "", NONE, 204, false, true},
     {"HTTP/1.1 204 No Content\r\nContent-Length: 5\r\n\r\n", "", NONE, 204, false, true},
     {"HTTP/1.1 304 Not Modified\r\nContent-Length: 5\r\n\r\n", "", NONE, 304, false, true},
@@ -358,6 +363,19 @@ static void test_response_error_after_bytes(void **state)
         CHUNKED "5\r\nhelloXX0\r\n\r\n",
         CHUNKED "5\r\nhello\r\n\r\n",
         CHUNKED "5\r\nhello\r\n-1\r\n",
+        CHUNKED "5\r\nhello\r\n+1\r\n",
+        CHUNKED "5\r\nhello\r\n 1\r\n",
+        CHUNKED "5\r\nhello\r\n1\n",
+        CHUNKED "5\r\nhello\r\n1\r\r\n",
+        CHUNKED "5\r\nhello\n",
+        CHUNKED "5\r\nhello\r\n1;a\n",
+        CHUNKED "5\r\nhello\r\n;a\r\n",
+        CHUNKED "5\r\nhello\r\n0\r\n\n",
+        CHUNKED "5\r\nhello\r\n0\r\nA: b\n\r\n",
+        CHUNKED "5\r\nhello\r\n0\r\nA : b\r\n\r\n",
+        CHUNKED "5\r\nhello\r\n0\r\n A: b\r\n\r\n",
+        CHUNKED "5\r\nhello\r\n0\r\nno colon\r\n\r\n",
+        CHUNKED "5\r\nhello\r\n0\r\nA: b\rc\r\n\r\n",
         CHUNKED "5\r\nhello\r\n0x1\r\n",
         CHUNKED "5\r\nhello\r\n0\r\n: v\r\n\r\n",
         CHUNKED "5\r\nhello\r\n8000000000000000\r\n",
@@ -388,6 +406,35 @@ static void test_response_error_after_bytes(void **state)
     }
 }
 
+/* size_expect: a body of one chunk whose size is written as `digits` has `size` bytes. */
+static void size_expect(const char *digits, size_t size)
+{
+    char wire[2048];
+    int used = snprintf(wire, sizeof wire, "%s%s\r\n%0*d%s0\r\n\r\n", CHUNKED, digits, (int)size, 0,
+                        "\r\n");
+    play_begin(4096, false);
+    play_open();
+    play_sliced(wire, (size_t)used, 100);
+    assert_int_equal(play.status, LB_END);
+    assert_int_equal(play.body_size, size);
+    play_end();
+}
+
+/* Each size is the number that its digits say, in either case and with zeros in front. */
+static void test_response_chunk_sizes(void **state)
+{
+    (void)state;
+    for (size_t size = 1; size <= 1234; size++) {
+        char digits[32];
+        (void)snprintf(digits, sizeof digits, "%zx", size);
+        size_expect(digits, size);
+        (void)snprintf(digits, sizeof digits, "%zX", size);
+        size_expect(digits, size);
+        (void)snprintf(digits, sizeof digits, "%020zx", size);
+        size_expect(digits, size);
+    }
+}
+
 static void test_response_refused_heads(void **state)
 {
     static const char *const wires[] = {
@@ -410,6 +457,15 @@ static void test_response_refused_heads(void **state)
         OK "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n",
         OK "Transfer-Encoding: gzip\r\nTransfer-Encoding: chunked\r\n\r\n",
         OK "Transfer-Encoding: xchunked\r\n\r\n",
+        OK "Transfer-Encoding: chunked;q=1\r\n\r\n",
+        OK "Transfer-Encoding: \x0b"
+           "chunked\r\n\r\n",
+        OK "Transfer-Encoding:\r\n\r\n",
+        OK "Transfer-Encoding: \t \r\nContent-Length: 5\r\n\r\n",
+        OK "Transfer-Encoding: ,\r\n\r\n",
+        OK "Content-Length : 5\r\n\r\n",
+        OK "Content-Length: 5 5\r\n\r\n",
+        OK "Content-Length: 5,\r\n\r\n",
         "HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n",
         "HTTP/1.0 204 No Content\r\nTransfer-Encoding: chunked\r\n\r\n",
         "HTTP/0.9 200 OK\r\n\r\n",
@@ -610,7 +666,8 @@ static void test_response_header_lookup(void **state)
 {
     static const char wire[] = "HTTP/1.1 103 Hints\r\nLink: early\r\nInterim: x\r\n\r\n" OK
                                "Content-Type: text/plain \r\nX-Empty:\r\nX-Twice: one\r\n"
-                               "x-twice: two\r\nContent-Length: 0\r\n\r\n";
+                               "x-twice: two\r\nX-Fold: a\r\n b\r\n"
+                               "Content-Length: 0\r\n\r\n";
     (void)state;
     for (size_t slice = 1; slice <= 1000; slice += 999) {
         play_begin(64, false);
@@ -620,6 +677,7 @@ static void test_response_header_lookup(void **state)
         assert_string_equal(lbi_head_find(&play.head, "content-TYPE"), "text/plain");
         assert_string_equal(lbi_head_find(&play.head, "X-Empty"), "");
         assert_string_equal(lbi_head_find(&play.head, "X-Twice"), "one");
+        assert_string_equal(lbi_head_find(&play.head, "X-Fold"), "a b");
         assert_null(lbi_head_find(&play.head, "X-Twic"));
         assert_null(lbi_head_find(&play.head, "one"));
         assert_null(lbi_head_find(&play.head, "Interim"));
@@ -716,6 +774,7 @@ int main(void)
         cmocka_unit_test(test_response_end_comes_with_the_last_bytes),
         cmocka_unit_test(test_response_full_room_is_no_end),
         cmocka_unit_test(test_response_error_after_bytes),
+        cmocka_unit_test(test_response_chunk_sizes),
         cmocka_unit_test(test_response_refused_heads),
         cmocka_unit_test(test_response_nul_in_a_field),
         cmocka_unit_test(test_response_largest_length),

@@ -90,7 +90,7 @@ static bool reader_frame(struct lbi_reader *reader)
 {
     const llhttp_t *parser = &reader->parser;
     uint16_t code = parser->status_code;
-    bool is_coded = (parser->flags & F_TRANSFER_ENCODING) != 0;
+    bool is_coded = lbi_head_find(&reader->head, "transfer-encoding") != NULL; /* empty, too */
     bool has_length = (parser->flags & F_CONTENT_LENGTH) != 0;
     if (is_coded && (parser->http_major == 1 && parser->http_minor == 0)) {
         return false; /* RFC 9112 section 6.1: faulty in HTTP/1.0 */
@@ -154,8 +154,10 @@ static int reader_on_head(llhttp_t *parser)
 {
     struct lbi_reader *reader = reader_of(parser);
     LB_ASSERT(!reader->is_head_complete);
+    /* A higher minor version is read as 1.1 (RFC 9110 section 6.2). llhttp takes two digits for a
+     * code, too. */
     if (parser->http_major != 1 || parser->status_code < 100) {
-        return reader_fail(reader, LB_PROTOCOL); /* llhttp takes two digits for a code, too */
+        return reader_fail(reader, LB_PROTOCOL);
     }
     if (!reader_frame(reader)) {
         return reader_fail(reader, LB_PROTOCOL);
@@ -178,6 +180,7 @@ static const llhttp_settings_t reader_settings = {
 static void reader_restart(struct lbi_reader *reader)
 {
     llhttp_init(&reader->parser, HTTP_RESPONSE, &reader_settings);
+    reader->parser.lenient_flags |= LENIENT_VERSION; /* reader_on_head judges the version */
     reader->parser.data = reader;
     reader->head.size = 0;
     reader->is_head_complete = false;

@@ -73,13 +73,23 @@ struct lb_runtime_ops {
     /* worker_join: blocks until the worker has ended, then releases it. Takes *worker. Point. */
     void (*worker_join)(struct lb_runtime *runtime, struct lb_worker **worker, enum lb_site site);
 
-    /* A lock is not recursive. Unlocking is no point: what follows it will be one. */
+    /* mutex_init: makes a lock of the storage; it is not recursive. Never blocks, no point. */
     void (*mutex_init)(struct lb_runtime *runtime, struct lb_mutex *mutex);
+
+    /* mutex_deinit: releases what init made; nobody holds the lock. Never blocks, no point. */
     void (*mutex_deinit)(struct lb_runtime *runtime, struct lb_mutex *mutex);
+
+    /* mutex_lock: blocks until the lock is free, then takes it. Point. */
     void (*mutex_lock)(struct lb_runtime *runtime, struct lb_mutex *mutex, enum lb_site site);
+
+    /* mutex_unlock: gives the lock back, from the worker that holds it. Never blocks; no point: what
+     * follows it will be one. */
     void (*mutex_unlock)(struct lb_runtime *runtime, struct lb_mutex *mutex);
 
+    /* cond_init: makes a condition of the storage. Never blocks, no point. */
     void (*cond_init)(struct lb_runtime *runtime, struct lb_cond *cond);
+
+    /* cond_deinit: releases what init made; nobody waits. Never blocks, no point. */
     void (*cond_deinit)(struct lb_runtime *runtime, struct lb_cond *cond);
 
     /*

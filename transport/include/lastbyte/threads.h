@@ -10,6 +10,11 @@
 extern "C" {
 #endif
 
+/* Bytes of a worker's stack, guard page and thread-local variables of the program included. What the
+ * caller has handed over and workers call (a source's read, hooks, memory) lives within half of it; the
+ * rest is for this library, the resolver and TLS. */
+#define LB_THREADS_STACK_SIZE 262144u
+
 /*
  * lb_runtime_threads: the runtime on POSIX threads. Returns a static object without state, for any
  * number of transports; safe from any thread. Never blocks.
