@@ -22,6 +22,7 @@
 
 #define CALLER_COUNT 24
 #define SERVER_COUNT 2
+#define KIND_COUNT (LOOPBACK_HANG + 1) /* of the kinds of servers: those that need no gate */
 #define DROPS_MAX 2
 #define LIMIT                                                                                      \
     (CALLER_COUNT / SERVER_COUNT * DROPS_MAX + 6) /* connections of a host: some callers wait */
@@ -133,7 +134,7 @@ static struct plan plan_make(struct caller *caller)
 {
     uint64_t *random = &caller->random;
     struct plan plan = {.deadline_ns = LB_NEVER, .number = ++stress.number_last};
-    plan.kind = (enum loopback_kind)pick(random, LOOPBACK_KIND_COUNT);
+    plan.kind = (enum loopback_kind)pick(random, KIND_COUNT);
     plan.ending = pick(random, 3) == 0 ? (enum ending)pick(random, ENDING_COUNT) : ENDING_READ;
     bool is_endless = plan.kind == LOOPBACK_PART || plan.kind == LOOPBACK_HANG;
     bool is_bounded = plan.ending == ENDING_CANCEL || plan.ending == ENDING_LATE;
