@@ -143,6 +143,13 @@ const char *lb_verb_word(enum lb_verb verb)
     return words[verb];
 }
 
+const char *lb_verb_method(enum lb_verb verb)
+{
+    static const char *const methods[] = {"GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS"};
+    LB_ASSERT(lb_verb_is_request(verb));
+    return methods[verb - LB_VERB_GET];
+}
+
 char lb_fill_byte(uint64_t offset)
 {
     /* The top six bits of a mixed offset: no short period, so that a shift by any distance shows. */
@@ -178,13 +185,36 @@ static bool outcome_is_equal(const struct lb_outcome *a, const struct lb_outcome
     return true;
 }
 
+static bool source_is_equal(const struct lb_case_source *a, const struct lb_case_source *b)
+{
+    if (a == NULL || b == NULL) {
+        return a == b;
+    }
+    return a->size == b->size && a->piece == b->piece && a->at == b->at && a->event == b->event &&
+           a->is_chunked == b->is_chunked && a->is_once == b->is_once &&
+           text_is_equal(a->signal, b->signal);
+}
+
+/* line_flags_are_equal: the bits of two lines. */
+static bool line_flags_are_equal(const struct lb_line *a, const struct lb_line *b)
+{
+    return a->is_background == b->is_background && a->is_or_close == b->is_or_close &&
+           a->is_or_reset == b->is_or_reset && a->has_body == b->has_body &&
+           a->is_expect == b->is_expect && a->is_interim == b->is_interim &&
+           a->is_upgrade == b->is_upgrade && a->is_http10 == b->is_http10 &&
+           a->is_idempotent == b->is_idempotent && a->is_close == b->is_close;
+}
+
 /* line_says_equal: the scalars and texts of two lines. */
 static bool line_says_equal(const struct lb_line *a, const struct lb_line *b)
 {
-    return a->verb == b->verb && a->prefix == b->prefix && a->is_background == b->is_background &&
-           a->is_close == b->is_close && a->is_or_close == b->is_or_close &&
-           a->is_or_reset == b->is_or_reset && a->request == b->request && a->host == b->host &&
-           a->number == b->number && a->time_ns == b->time_ns &&
+    bool is_equal = a->field_count == b->field_count;
+    for (uint32_t i = 0; is_equal && i < a->field_count; i++) {
+        is_equal = text_is_equal(a->fields[i], b->fields[i]);
+    }
+    return is_equal && a->verb == b->verb && a->prefix == b->prefix && line_flags_are_equal(a, b) &&
+           a->request == b->request && a->host == b->host && a->number == b->number &&
+           a->cut == b->cut && a->time_ns == b->time_ns && source_is_equal(a->source, b->source) &&
            text_is_equal(a->method, b->method) && text_is_equal(a->path, b->path) &&
            text_is_equal(a->bytes, b->bytes) && text_is_equal(a->name, b->name);
 }

@@ -21,7 +21,9 @@
 #define LB_CASE_FILE_MAX (1u << 20) /* bytes of a case file */
 #define LB_CASE_SLICES_MAX 8
 #define LB_CASE_TIME_MAX_NS (UINT64_C(3600) * 1000000000) /* of one time in a case */
-#define LB_CASE_FILL_MAX (1u << 20)                       /* bytes of one fill */
+#define LB_CASE_FILL_MAX (1u << 20)                       /* bytes of one fill or body */
+#define LB_CASE_FIELDS_MAX 8                              /* further fields of one request */
+#define LB_CASE_GZIP_BLOCK 65535u /* bytes of the pattern in one stored block of a gzip */
 
 /* Bytes that may hold NULs. */
 struct lb_text {
@@ -40,14 +42,18 @@ struct lb_case_spec {
 /* VERB(enumerator, word, lane). The words of the language. */
 #define LB_VERB_LIST(VERB)                                                                         \
     /* server lane */                                                                              \
-    VERB(WANT, "want", SERVER)        /* method, path (size 0: any request), is_or_* */            \
+    VERB(WANT, "want", SERVER)        /* method, path (size 0: any request), is_expect, */         \
+                                      /* has_body and number: its bytes, is_or_* */                \
+    VERB(WANT_BODY, "want", SERVER)   /* `want body`: number; 0: `end`, LB_CASE_ALL: `all` */      \
     VERB(WANT_END, "want", SERVER)    /* `want close`, `want reset`, both: is_or_* */              \
     VERB(HEAD_LINE, "|", SERVER)      /* bytes: the line without CRLF */                           \
     VERB(SEND, "send", SERVER)        /* bytes */                                                  \
     VERB(CHUNK, "chunk", SERVER)      /* bytes */                                                  \
     VERB(CHUNK_FILL, "chunk", SERVER) /* `chunk fill N`: number */                                 \
+    VERB(CHUNK_GZIP, "chunk", SERVER) /* `chunk gzip N`: number */                                 \
     VERB(CHUNK_END, "chunk", SERVER)  /* `chunk end` */                                            \
     VERB(FILL, "fill", SERVER)        /* number */                                                 \
+    VERB(GZIP, "gzip", SERVER)        /* number; cut: bytes of the coding, 0: all */               \
     VERB(PAUSE, "pause", SERVER)      /* time_ns */                                                \
     VERB(AWAIT, "await", SERVER)      /* name: a signal */                                         \
     VERB(CLOSE_SERVER, "close", SERVER)                                                            \
@@ -57,14 +63,23 @@ struct lb_case_spec {
     VERB(REFUSE, "refuse", SERVER) /* only line of its connection */                               \
     VERB(SERVE, "serve", SERVER)   /* answer every further request with 200 "ok" */                \
     /* client lane */                                                                              \
-    VERB(GET, "get", CLIENT)               /* request, host, path, is_close, time_ns: deadline */  \
-    VERB(HEAD, "head", CLIENT)             /* likewise */                                          \
+    VERB(GET, "get", CLIENT)   /* request, host, path, source, is_expect, */                       \
+                               /* is_interim and number: the one that stops it, */                 \
+                               /* is_upgrade, is_http10, is_idempotent, is_close, */               \
+                               /* fields, time_ns: deadline */                                     \
+    VERB(HEAD, "head", CLIENT) /* likewise, as the next ones */                                    \
+    VERB(POST, "post", CLIENT)                                                                     \
+    VERB(PUT, "put", CLIENT)                                                                       \
+    VERB(DELETE, "delete", CLIENT)                                                                 \
+    VERB(OPTIONS, "options", CLIENT)                                                               \
     VERB(READ, "read", CLIENT)             /* request, number; LB_CASE_ALL */                      \
+    VERB(WRITE, "write", CLIENT)           /* request, bytes */                                    \
     VERB(CLOSE, "close", CLIENT)           /* request */                                           \
     VERB(CANCEL, "cancel", CLIENT)         /* request */                                           \
     VERB(DROP, "drop", CLIENT)             /* request */                                           \
     VERB(WAIT, "wait", CLIENT)             /* request */                                           \
     VERB(POLL, "poll", CLIENT)             /* request */                                           \
+    VERB(TRAILER, "trailer", CLIENT)       /* request, bytes: the field's name */                  \
     VERB(CLOSE_IDLE, "close-idle", CLIENT) /* host, or -1: all */                                  \
     VERB(ADVANCE, "advance", CLIENT)       /* time_ns */                                           \
     VERB(SETTLE, "settle", CLIENT)                                                                 \
@@ -73,6 +88,7 @@ struct lb_case_spec {
     VERB(EXPECT_CONNS, "expect", CLIENT)   /* host; terms: opened closed */                        \
     VERB(EXPECT_BODY, "expect", CLIENT)    /* request; terms: state */                             \
     VERB(EXPECT_WIRE, "expect", CLIENT)    /* host, number: connection; terms: closed-by */        \
+    VERB(EXPECT_SOURCE, "expect", CLIENT)  /* request; terms: closed read rewound */               \
     VERB(EXPECT_WORKERS, "expect", CLIENT) /* terms: read write dial */
 
 enum lb_verb {
@@ -85,15 +101,25 @@ enum lb_verb {
 /* lb_verb_word: the word of a verb, a static string. */
 const char *lb_verb_word(enum lb_verb verb);
 
-#define LB_CASE_ALL UINT64_MAX /* `read R all` */
+/* lb_verb_is_request: whether a verb makes a request. */
+static inline bool lb_verb_is_request(enum lb_verb verb)
+{
+    return verb >= LB_VERB_GET && verb <= LB_VERB_OPTIONS;
+}
+
+/* lb_verb_method: the method of a verb that makes a request, a static string such as "POST". */
+const char *lb_verb_method(enum lb_verb verb);
+
+#define LB_CASE_ALL UINT64_MAX /* `read R all`, `want body all` */
 
 /* One item of an outcome, in the order of happening. */
 enum lb_outcome_kind {
-    LB_OUTCOME_CODE,  /* a status code: number */
+    LB_OUTCOME_CODE,  /* a status code: number; several: the last one is the final one */
     LB_OUTCOME_BYTES, /* "bytes" */
     LB_OUTCOME_FILL,  /* fill N: number bytes of the pattern, continuing where the last one ended */
     LB_OUTCOME_END,   /* end */
     LB_OUTCOME_OK,    /* ok */
+    LB_OUTCOME_NONE,  /* none: no such trailer field */
     LB_OUTCOME_PENDING, /* pending */
     LB_OUTCOME_ERROR,   /* error WORD */
 };
@@ -120,9 +146,10 @@ enum lb_term_key {
     LB_TERM_CLOSED,
     LB_TERM_STATE,     /* number: enum lb_body_state; only `=` */
     LB_TERM_CLOSED_BY, /* number: enum lb_closed_by; only `=` */
-    LB_TERM_READ,
+    LB_TERM_READ,      /* workers; of a source: bytes */
     LB_TERM_WRITE,
     LB_TERM_DIAL,
+    LB_TERM_REWOUND,
     LB_TERM_COUNT
 };
 
@@ -144,22 +171,52 @@ struct lb_comment {
     const struct lb_comment *next;
 };
 
+/* What a source does when it has given a number of bytes. */
+enum lb_source_event {
+    LB_SOURCE_GOES_ON,
+    LB_SOURCE_AWAITS, /* waits for a signal, then goes on */
+    LB_SOURCE_STALLS, /* waits until it is closed */
+    LB_SOURCE_FAILS,
+    LB_SOURCE_ENDS, /* as if these were all bytes */
+};
+
+/* The body of a request: bytes of the standard pattern. */
+struct lb_case_source {
+    uint64_t size;
+    uint64_t piece; /* bytes that one read gives at most; 0: all that are asked for */
+    uint64_t at;    /* after so many bytes the event; at most `size` */
+    enum lb_source_event event;
+    struct lb_text signal; /* AWAITS */
+    bool is_chunked;       /* its size is not said */
+    bool is_once;          /* it cannot be rewound */
+};
+
 /* One statement. Fields that its verb does not use are zero. */
 struct lb_line {
     enum lb_verb verb;
     enum lb_prefix prefix;
     uint32_t place;     /* line number in its file, from 1; 0: not from a file */
     bool is_background; /* `&` */
-    bool is_close;      /* GET, HEAD: option close */
     bool is_or_close;   /* WANT: `or close`; WANT_END: close is lawful */
     bool is_or_reset;   /* likewise for reset */
+    bool has_body;      /* WANT: the body is read, too; number: its bytes */
+    bool is_expect;     /* requests: ask for 100-continue; WANT: the head must do so */
+    bool is_interim;    /* requests: a hook sees interim responses; number: which one it refuses */
+    bool is_upgrade;    /* requests: another protocol is asked for */
+    bool is_http10;     /* requests: HTTP/1.0 */
+    bool is_idempotent; /* requests: the field Idempotency-Key */
+    bool is_close;      /* requests: Connection: close */
     int32_t request;    /* index into requests, -1: none */
     int32_t host;       /* index into hosts, -1: none */
     uint64_t number;
-    uint64_t time_ns;      /* GET, HEAD: deadline as a duration, 0: none */
+    uint64_t cut;          /* GZIP: only so many bytes of the coding, 0: all */
+    uint64_t time_ns;      /* requests: deadline as a duration, 0: none */
     struct lb_text method; /* WANT */
-    struct lb_text path;   /* GET, HEAD, WANT */
+    struct lb_text path;   /* requests, WANT */
     struct lb_text bytes;
+    const struct lb_case_source *source; /* requests: the body; NULL: none */
+    const struct lb_text *fields;        /* requests: further fields, "name: value" */
+    uint32_t field_count;
     struct lb_text name;
     const struct lb_outcome *outcomes; /* alternatives; none: whatever happens is lawful */
     uint32_t outcome_count;
@@ -192,14 +249,22 @@ struct lb_case_host {
 
 /* OPTION(enumerator, key, kind). What a case can set of the transport. */
 #define LB_CASE_OPTION_LIST(OPTION)                                                                \
-    OPTION(PER_HOST, "per-host", NUMBER)           /* connections_per_host_max */                  \
-    OPTION(IDLE_PER_HOST, "idle-per-host", NUMBER) /* idle_per_host_max */                         \
-    OPTION(IDLE_TOTAL, "idle-total", NUMBER)       /* idle_total_max */                            \
-    OPTION(IDLE_TIMEOUT, "idle-timeout", TIME)     /* idle_duration_ns */                          \
-    OPTION(DIAL_TIMEOUT, "dial-timeout", TIME)     /* dial_duration_ns */                          \
-    OPTION(HEAD_TIMEOUT, "head-timeout", TIME)     /* head_duration_ns */                          \
-    OPTION(HEAD_SIZE, "head-size", NUMBER)         /* head_size_max */                             \
-    OPTION(RETRIES, "retries", NUMBER)             /* retries_max */
+    OPTION(PER_HOST, "per-host", NUMBER)               /* connections_per_host_max */              \
+    OPTION(IDLE_PER_HOST, "idle-per-host", NUMBER)     /* idle_per_host_max */                     \
+    OPTION(IDLE_TOTAL, "idle-total", NUMBER)           /* idle_total_max */                        \
+    OPTION(IDLE_TIMEOUT, "idle-timeout", TIME)         /* idle_duration_ns */                      \
+    OPTION(DIAL_TIMEOUT, "dial-timeout", TIME)         /* dial_duration_ns */                      \
+    OPTION(HEAD_TIMEOUT, "head-timeout", TIME)         /* head_duration_ns */                      \
+    OPTION(HEAD_SIZE, "head-size", NUMBER)             /* head_size_max */                         \
+    OPTION(RETRIES, "retries", NUMBER)                 /* retries_max */                           \
+    OPTION(DRAIN, "drain", NUMBER)                     /* drain_size_max */                        \
+    OPTION(DRAIN_TIME, "drain-time", TIME)             /* drain_duration_ns */                     \
+    OPTION(CONTINUE_TIMEOUT, "continue-timeout", TIME) /* continue_duration_ns */                  \
+    OPTION(WRITTEN_TIMEOUT, "written-timeout", TIME)   /* written_duration_ns */                   \
+    OPTION(GZIP, "gzip", NUMBER)                       /* 0: is_gzip_off, as without the option */ \
+    OPTION(GZIP_TAIL, "gzip-tail", NUMBER)             /* gzip_tail; 0: members, 1: dropped */     \
+    OPTION(GZIP_RATIO, "gzip-ratio", NUMBER)           /* gzip_ratio_max */                        \
+    OPTION(KEEP_ALIVE, "keep-alive", NUMBER)           /* 0: is_keep_alive_off */
 
 enum lb_case_option {
 #define LB_CASE_OPTION_ENUM(name, key, kind) LB_CASE_OPTION_##name,
@@ -225,7 +290,7 @@ struct lb_case {
     uint32_t departure_count;
     struct lb_case_host hosts[LB_CASE_HOSTS_MAX];
     uint32_t host_count;
-    char requests[LB_CASE_REQUESTS_MAX][LB_CASE_NAME_MAX]; /* in order of their get or head */
+    char requests[LB_CASE_REQUESTS_MAX][LB_CASE_NAME_MAX]; /* in the order of their making */
     uint32_t request_count;
     struct lb_lines client;
     const struct lb_comment *above_client;
@@ -262,7 +327,7 @@ struct lb_case_error {
     uint32_t line;      /* from 1; 0: the file as a whole */
     uint32_t column;    /* from 1 */
     char found[80];     /* what stands there, escaped and cut */
-    char expected[160]; /* what could stand there */
+    char expected[320]; /* what could stand there */
 };
 
 /*

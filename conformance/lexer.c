@@ -402,7 +402,8 @@ struct lb_text lbi_parser_path(struct lbi_parser *p)
     static const char kind[] = "a path that begins with /";
     static const char others[] = "-._~!$&'()*+,;=:@/?%";
     struct lb_text word = lbi_parser_peek(p);
-    if (word.size == 0 || word.bytes[0] != '/') {
+    bool is_server = word.size == 1 && word.bytes[0] == '*'; /* of OPTIONS */
+    if (word.size == 0 || (word.bytes[0] != '/' && !is_server)) {
         lbi_parser_fail(p, kind);
     }
     for (uint32_t i = 0; i < word.size; i++) {

@@ -27,6 +27,9 @@ struct fields {
     bool is_chunked;
     bool has_close;
     bool has_keep_alive;
+    bool has_upgrade;
+    uint32_t content_coding_count;
+    enum lb_model_coding content_coding;
 };
 
 /* How reading a part went. */
@@ -149,6 +152,17 @@ static void connection_read(struct fields *fields, const uint8_t *value, size_t 
     }
 }
 
+/* content_coding_of: the coding that a Content-Encoding names (RFC 9110 section 8.4.1). */
+static enum lb_model_coding content_coding_of(const uint8_t *value, size_t size)
+{
+    if (size == 0 || name_is(value, size, "identity")) {
+        return LB_MODEL_PLAIN;
+    }
+    return name_is(value, size, "gzip") || name_is(value, size, "x-gzip") ? LB_MODEL_GZIP
+           : name_is(value, size, "deflate")                              ? LB_MODEL_DEFLATE
+                                                                          : LB_MODEL_OTHER;
+}
+
 /* field_read: one field line of a head or trailer. */
 static enum part field_read(struct fields *fields, const uint8_t *line, size_t size)
 {
@@ -183,7 +197,10 @@ static enum part field_read(struct fields *fields, const uint8_t *line, size_t s
     } else if (name_is(line, colon, "connection")) {
         connection_read(fields, line + first, last - first);
     } else if (name_is(line, colon, "upgrade")) {
-        return PART_UNKNOWN;
+        fields->has_upgrade = true;
+    } else if (name_is(line, colon, "content-encoding")) {
+        fields->content_coding_count++;
+        fields->content_coding = content_coding_of(line + first, last - first);
     }
     return PART_DONE;
 }
@@ -210,6 +227,10 @@ static enum part head_frame(struct lb_model *model, const struct fields *fields,
                             bool is_head_request)
 {
     model->may_keep_alive = !fields->has_close && (minor == 1 || fields->has_keep_alive);
+    model->coding = fields->content_coding_count > 1 ? LB_MODEL_OTHER : fields->content_coding;
+    if (fields->has_upgrade) {
+        return PART_UNKNOWN;
+    }
     if (fields->coding_count > 0 && (minor == 0 || fields->coding_count > 1 ||
                                      !fields->is_chunked || fields->length_count > 0)) {
         return PART_UNKNOWN;
@@ -277,7 +298,10 @@ static enum part chunked_read(struct cursor *c, uint8_t *body, struct lb_model *
         }
         if (size == 0) {
             struct fields trailers = {0};
-            return fields_read(c, &trailers);
+            model->trailer_start = c->at;
+            part = fields_read(c, &trailers);
+            model->trailer_end = c->at;
+            return trailers.has_upgrade ? PART_UNKNOWN : part;
         }
         size_t left = c->size - c->at;
         size_t taken = size < left ? (size_t)size : left;
@@ -304,9 +328,17 @@ static enum part length_body_read(struct cursor *c, uint64_t length, uint8_t *bo
     return taken == length ? PART_DONE : PART_MORE;
 }
 
+/* head_is_upgrade: whether a 101 hands the connection over to the protocol that was asked for. */
+static bool head_is_upgrade(const struct lb_model *model, const struct lb_model_asked *asked,
+                            const struct fields *fields)
+{
+    return model->code == 101 && asked->is_upgrade && fields->has_upgrade &&
+           fields->length_count + fields->coding_count == 0 && !fields->has_close;
+}
+
 /* head_read: heads up to the final one. */
-static enum part head_read(struct cursor *c, bool is_head_request, struct lb_model *model,
-                           struct fields *fields)
+static enum part head_read(struct cursor *c, const struct lb_model_asked *asked,
+                           struct lb_model *model, struct fields *fields)
 {
     for (;;) {
         uint8_t minor = 0;
@@ -324,9 +356,16 @@ static enum part head_read(struct cursor *c, bool is_head_request, struct lb_mod
         if (model->code >= 200) {
             model->is_head_complete = true;
             model->head_end = c->at;
-            return head_frame(model, fields, minor, is_head_request);
+            return head_frame(model, fields, minor, asked->is_head);
         }
-        if (model->code == 101 || fields->length_count + fields->coding_count > 0) {
+        if (head_is_upgrade(model, asked, fields)) {
+            model->is_head_complete = true;
+            model->head_end = c->at;
+            model->framing = LB_MODEL_UPGRADED;
+            return PART_DONE;
+        }
+        if (model->code == 101 || fields->has_upgrade ||
+            fields->length_count + fields->coding_count > 0) {
             return PART_UNKNOWN;
         }
     }
@@ -335,10 +374,17 @@ static enum part head_read(struct cursor *c, bool is_head_request, struct lb_mod
 void lb_model_read(const uint8_t *bytes, size_t size, bool is_ended, bool is_head_request,
                    uint8_t *body, struct lb_model *ret_model)
 {
+    const struct lb_model_asked asked = {.is_head = is_head_request};
+    lb_model_read_as(&asked, bytes, size, is_ended, body, ret_model);
+}
+
+void lb_model_read_as(const struct lb_model_asked *asked, const uint8_t *bytes, size_t size,
+                      bool is_ended, uint8_t *body, struct lb_model *ret_model)
+{
     struct cursor c = {bytes, size, 0};
     struct fields fields = {0};
     memset(ret_model, 0, sizeof *ret_model);
-    enum part part = head_read(&c, is_head_request, ret_model, &fields);
+    enum part part = head_read(&c, asked, ret_model, &fields);
     if (part == PART_DONE) {
         switch (ret_model->framing) {
         case LB_MODEL_NONE:
@@ -350,6 +396,7 @@ void lb_model_read(const uint8_t *bytes, size_t size, bool is_ended, bool is_hea
             part = chunked_read(&c, body, ret_model);
             break;
         case LB_MODEL_UNTIL_CLOSE:
+        case LB_MODEL_UPGRADED:
             (void)length_body_read(&c, size - c.at, body, ret_model);
             part = is_ended ? PART_DONE : PART_MORE;
             break;
@@ -360,4 +407,30 @@ void lb_model_read(const uint8_t *bytes, size_t size, bool is_ended, bool is_hea
     ret_model->is_complete = part == PART_DONE;
     ret_model->is_line_open = part == PART_MORE && c.at < size;
     ret_model->end = c.at;
+}
+
+bool lb_model_trailer(const struct lb_model *model, const uint8_t *bytes, const char *name,
+                      const char *value)
+{
+    struct cursor c = {bytes, model->trailer_end, model->trailer_start};
+    const uint8_t *line = NULL;
+    size_t size = 0;
+    while (line_take(&c, &line, &size) == PART_DONE && size > 0) {
+        const uint8_t *colon = memchr(line, ':', size);
+        LB_ASSERT(colon != NULL);
+        const uint8_t *first = colon + 1;
+        const uint8_t *last = line + size;
+        while (first < last && (*first == ' ' || *first == '\t')) {
+            first++;
+        }
+        while (last > first && (last[-1] == ' ' || last[-1] == '\t')) {
+            last--;
+        }
+        size_t value_size = (size_t)(last - first);
+        if (name_is(line, (size_t)(colon - line), name) && strlen(value) == value_size &&
+            memcmp(first, value, value_size) == 0) {
+            return true;
+        }
+    }
+    return false;
 }

@@ -76,6 +76,10 @@ static enum value_kind value_kind_of(const char *detail)
         {"reset", VALUE_NOTHING},
         {"send", VALUE_BYTES},
         {"shut", VALUE_NOTHING},
+        {"source.close", VALUE_NOTHING},
+        {"source.end", VALUE_STATUS},
+        {"source.read", VALUE_BYTES},
+        {"source.rewind", VALUE_NOTHING},
         {"write", VALUE_BYTES},
         {"write.end", VALUE_STATUS},
     };

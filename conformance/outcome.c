@@ -66,6 +66,12 @@ static bool is_pattern(const char *bytes, size_t size, uint64_t offset)
     return true;
 }
 
+/* seen_bytes: the bytes that an operation brought. */
+static const char *seen_bytes(const struct lb_caller *caller, const struct lb_seen *seen)
+{
+    return seen->text != NULL ? seen->text : caller == NULL ? NULL : caller->received;
+}
+
 /* seen_print: what an operation brought, in the words of the case language. */
 static void seen_print(const struct lb_caller *caller, const struct lb_seen *seen, char *ret_text,
                        size_t size)
@@ -73,13 +79,17 @@ static void seen_print(const struct lb_caller *caller, const struct lb_seen *see
     struct writer w = {ret_text, size, 0};
     ret_text[0] = '\0';
     char piece[40];
+    for (uint32_t i = 0; i < seen->code_count; i++) {
+        snprintf(piece, sizeof piece, "%u ", (unsigned)caller->interim.codes[i]);
+        write_text(&w, piece);
+    }
     if (seen->code != 0) {
         snprintf(piece, sizeof piece, "%u ", (unsigned)seen->code);
         write_text(&w, piece);
     }
     size_t count = seen->bytes_end - seen->bytes_start;
     if (count > 0) {
-        const char *bytes = caller->received + seen->bytes_start;
+        const char *bytes = seen_bytes(caller, seen) + seen->bytes_start;
         if (count > 8 && is_pattern(bytes, count, caller->fill_offset)) {
             snprintf(piece, sizeof piece, "fill %zu", count);
             write_text(&w, piece);
@@ -90,6 +100,7 @@ static void seen_print(const struct lb_caller *caller, const struct lb_seen *see
     }
     write_text(&w, seen->is_ended ? "end " : "");
     write_text(&w, seen->is_done ? "ok " : "");
+    write_text(&w, seen->is_none ? "none " : "");
     write_text(&w, seen->is_pending ? "pending " : "");
     write_text(&w, seen->is_ignored ? "nothing: it did not apply " : "");
     if (seen->error != LB_OK) {
@@ -108,14 +119,16 @@ static void seen_print(const struct lb_caller *caller, const struct lb_seen *see
 struct matching {
     const struct lb_caller *caller;
     const struct lb_seen *seen;
-    size_t at; /* next byte of the seen range */
+    size_t at;         /* next byte of the seen range */
+    uint32_t codes_at; /* next status code */
     uint64_t fill_offset;
 };
 
 static bool match_bytes(struct matching *m, const struct lb_outcome_item *item)
 {
     size_t left = m->seen->bytes_end - m->at;
-    const char *bytes = m->caller == NULL ? NULL : m->caller->received + m->at;
+    const char *bytes = seen_bytes(m->caller, m->seen);
+    bytes = bytes == NULL ? NULL : bytes + m->at;
     if (item->kind == LB_OUTCOME_FILL) {
         if (left < item->number || !is_pattern(bytes, (size_t)item->number, m->fill_offset)) {
             return false;
@@ -131,12 +144,22 @@ static bool match_bytes(struct matching *m, const struct lb_outcome_item *item)
     return true;
 }
 
+/* match_code: the next status code: the interim ones, then the final one. */
+static bool match_code(struct matching *m, uint64_t number)
+{
+    uint32_t at = m->codes_at++;
+    if (at < m->seen->code_count) {
+        return m->caller->interim.codes[at] == number;
+    }
+    return at == m->seen->code_count && m->seen->code == number;
+}
+
 static bool match_item(struct matching *m, const struct lb_outcome_item *item)
 {
     const struct lb_seen *seen = m->seen;
     switch (item->kind) {
     case LB_OUTCOME_CODE:
-        return seen->code == item->number;
+        return match_code(m, item->number);
     case LB_OUTCOME_BYTES:
     case LB_OUTCOME_FILL:
         return m->seen->bytes_end == m->at ? item->bytes.size + item->number == 0
@@ -145,6 +168,8 @@ static bool match_item(struct matching *m, const struct lb_outcome_item *item)
         return seen->is_ended;
     case LB_OUTCOME_OK:
         return seen->is_done;
+    case LB_OUTCOME_NONE:
+        return seen->is_none;
     case LB_OUTCOME_PENDING:
         return seen->is_pending;
     case LB_OUTCOME_ERROR:
@@ -156,9 +181,9 @@ static bool match_item(struct matching *m, const struct lb_outcome_item *item)
 /* count_of: how many items, other than bytes, were seen. */
 static uint32_t count_of(const struct lb_seen *seen)
 {
-    return (seen->code != 0 ? 1u : 0u) + (seen->is_ended ? 1u : 0u) + (seen->is_done ? 1u : 0u) +
-           (seen->is_pending ? 1u : 0u) + (seen->error != LB_OK ? 1u : 0u) +
-           (seen->is_ignored ? 1u : 0u);
+    return seen->code_count + (seen->code != 0 ? 1u : 0u) + (seen->is_ended ? 1u : 0u) +
+           (seen->is_done ? 1u : 0u) + (seen->is_none ? 1u : 0u) + (seen->is_pending ? 1u : 0u) +
+           (seen->error != LB_OK ? 1u : 0u) + (seen->is_ignored ? 1u : 0u);
 }
 
 /* match_outcome: whether one alternative is exactly what was seen. */
@@ -218,9 +243,12 @@ void lb_outcome_judge(struct lb_world *world, const struct lb_line *line,
     }
     for (uint32_t i = 0; i < line->outcome_count; i++) {
         uint64_t fill_offset = caller == NULL ? 0 : caller->fill_offset;
-        struct matching m = {caller, seen, seen->bytes_start, fill_offset};
+        struct matching m = {.caller = caller,
+                             .seen = seen,
+                             .at = seen->bytes_start,
+                             .fill_offset = seen->text == NULL ? fill_offset : 0};
         if (match_outcome(&m, &line->outcomes[i])) {
-            if (caller != NULL && line->verb != LB_VERB_POLL) {
+            if (caller != NULL && line->verb != LB_VERB_POLL && seen->text == NULL) {
                 caller->fill_offset = m.fill_offset;
             }
             outcome_note(world, line, i);
@@ -292,11 +320,28 @@ static uint64_t workers_value(const struct lb_world *world, enum lb_role role)
     return count;
 }
 
+/* source_value: what was done to a source. */
+static uint64_t source_value(const struct lb_world_source *source, enum lb_term_key key)
+{
+    switch ((int)key) {
+    case LB_TERM_CLOSED:
+        return source->close_count;
+    case LB_TERM_READ:
+        return source->read_size;
+    default:
+        LB_ASSERT(key == LB_TERM_REWOUND);
+        return source->rewind_count;
+    }
+}
+
 /* term_value: what the world says about one key of an expect line. */
 static uint64_t term_value(struct lb_world *world, const struct lb_line *line, enum lb_term_key key)
 {
     const char *host = line->host < 0 ? NULL : world->c->hosts[line->host].name;
     struct lb_stats stats = {0};
+    if (line->verb == LB_VERB_EXPECT_SOURCE) {
+        return source_value(&world->callers[line->request].source, key);
+    }
     if (line->verb == LB_VERB_EXPECT_POOL) {
         lb_transport_stats(world->transport, host, &stats);
     }
@@ -323,6 +368,7 @@ static uint64_t term_value(struct lb_world *world, const struct lb_line *line, e
         return workers_value(world, LB_ROLE_WRITE);
     case LB_TERM_DIAL:
         return workers_value(world, LB_ROLE_DIAL);
+    case LB_TERM_REWOUND:
     case LB_TERM_COUNT:
         break;
     }

@@ -5,7 +5,7 @@
  *   [setup|should] expect WHAT subject term...
  *
  * `&` and `=>` exclude each other: the outcome of an operation that is left pending stands beside
- * its wait. A request is made by its get or head, which stands before its other uses.
+ * its wait. A request is made by its get, head, post, ..., which stands before its other uses.
  */
 #include "parser.h"
 
@@ -19,8 +19,8 @@
 const char *lbi_term_word(enum lb_term_key key)
 {
     static const char *const words[LB_TERM_COUNT] = {
-        "idle",  "busy",      "waiting", "opened", "closed",
-        "state", "closed-by", "read",    "write",  "dial",
+        "idle",      "busy", "waiting", "opened", "closed",  "state",
+        "closed-by", "read", "write",   "dial",   "rewound",
     };
     LB_ASSERT(key < LB_TERM_COUNT);
     return words[key];
@@ -75,28 +75,112 @@ static void client_request(struct lbi_parser *p, struct lb_line *line)
         }
         lbi_parser_fail_words(p, "a request made above", &words);
     } else {
-        lbi_parser_fail(p, "a request made above by get or head");
+        lbi_parser_fail(p, "a request made above by get, head, post, ...");
     }
 }
 
 /* -- operands -- */
 
-/* client_get: `NAME HOST PATH [close] [deadline T]`. */
+/* source_event: `at M` and what happens there. */
+static void source_event(struct lbi_parser *p, struct lb_case_source *source)
+{
+    static const struct lbi_words words = {.words = {"await", "stall", "fail", "end"}, .count = 4};
+    char name[LB_CASE_NAME_MAX];
+    source->at = lbi_parser_number(p, "a place in the body", 0, source->size);
+    source->event =
+        (enum lb_source_event)(LB_SOURCE_AWAITS + (int)lbi_parser_choice(p, "", &words));
+    if (source->event == LB_SOURCE_AWAITS && !p->is_failed) {
+        lbi_parser_name(p, "the name of a signal", name);
+        source->signal = lb_case_text(p->c, name, strlen(name));
+    }
+}
+
+/* request_source: `N [chunked] [piece M] [once] [at M EVENT]` after `body`. */
+static void request_source(struct lbi_parser *p, struct lb_line *line)
+{
+    struct lb_case_source *source = lb_case_alloc(p->c, sizeof(*source));
+    source->size = lbi_parser_number(p, "a number of bytes", 0, LB_CASE_FILL_MAX);
+    source->is_chunked = lbi_parser_take(p, "chunked");
+    if (lbi_parser_take(p, "piece")) {
+        source->piece = lbi_parser_number(p, "a number of bytes", 1, LB_CASE_FILL_MAX);
+    }
+    source->is_once = lbi_parser_take(p, "once");
+    if (lbi_parser_take(p, "at")) {
+        source_event(p, source);
+    }
+    line->source = source;
+}
+
+/* request_fields: `with "name: value"`, as often as it stands. */
+static void request_fields(struct lbi_parser *p, struct lb_line *line)
+{
+    struct lb_text fields[LB_CASE_FIELDS_MAX];
+    uint32_t count = 0;
+    while (lbi_parser_take(p, "with")) {
+        if (count == LB_CASE_FIELDS_MAX) {
+            lbi_parser_fail(p, "at most 8 fields");
+            return;
+        }
+        fields[count] = lbi_parser_string(p, "a field such as \"Range: bytes=0-3\"");
+        count++;
+    }
+    if (count > 0 && !p->is_failed) {
+        struct lb_text *kept = lb_case_alloc(p->c, count * sizeof(*kept));
+        memcpy(kept, fields, count * sizeof(*kept));
+        line->fields = kept;
+        line->field_count = count;
+    }
+}
+
+/* request_deadline: the time after `deadline`. */
+static void request_deadline(struct lbi_parser *p, struct lb_line *line)
+{
+    (void)lbi_parser_peek(p);
+    size_t start = p->at;
+    line->time_ns = lbi_parser_time(p);
+    if (!p->is_failed && line->time_ns == 0) {
+        p->at = start;
+        lbi_parser_fail(p, "a deadline above zero");
+    }
+}
+
+/* client_get: `NAME HOST PATH` and the options of a request, in their order. */
 static void client_get(struct lbi_parser *p, struct lb_line *line)
 {
     client_new_request(p, line);
     line->host = lbi_parser_host(p);
     line->path = lbi_parser_path(p);
+    if (lbi_parser_take(p, "body")) {
+        request_source(p, line);
+    }
+    line->is_expect = lbi_parser_take(p, "expect");
+    line->is_interim = lbi_parser_take(p, "interim");
+    if (line->is_interim && lbi_parser_take(p, "stop")) {
+        line->number = lbi_parser_number(p, "which interim response", 1, UINT32_MAX);
+    }
+    line->is_upgrade = lbi_parser_take(p, "upgrade");
+    line->is_http10 = lbi_parser_take(p, "http10");
+    line->is_idempotent = lbi_parser_take(p, "idempotent");
+    request_fields(p, line);
     line->is_close = lbi_parser_take(p, "close");
     if (lbi_parser_take(p, "deadline")) {
-        (void)lbi_parser_peek(p);
-        size_t start = p->at;
-        line->time_ns = lbi_parser_time(p);
-        if (!p->is_failed && line->time_ns == 0) {
-            p->at = start;
-            lbi_parser_fail(p, "a deadline above zero");
-        }
+        request_deadline(p, line);
     }
+}
+
+/* client_trailer: `NAME FIELD`. */
+static void client_trailer(struct lbi_parser *p, struct lb_line *line)
+{
+    client_request(p, line);
+    struct lb_text word = lbi_parser_word(p, "the name of a field");
+    line->bytes = lb_case_text(p->c, word.bytes, word.size);
+}
+
+/* client_write: `NAME "bytes"`. */
+static void client_write(struct lbi_parser *p, struct lb_line *line)
+{
+    client_request(p, line);
+    line->bytes = lbi_parser_string(p, "a string of at least one byte");
 }
 
 static void client_read(struct lbi_parser *p, struct lb_line *line)
@@ -138,12 +222,15 @@ static enum lb_status outcome_error(struct lbi_parser *p)
 /* outcome_item: one item of an outcome. */
 static void outcome_item(struct lbi_parser *p, struct lb_outcome_item *item)
 {
-    static const char kind[] = "a status code, \"bytes\", fill N, end, ok, pending or error WORD";
+    static const char kind[] =
+        "a status code, \"bytes\", fill N, end, ok, none, pending or error WORD";
     struct lb_text word = lbi_parser_peek(p);
     if (lbi_parser_take(p, "end")) {
         item->kind = LB_OUTCOME_END;
     } else if (lbi_parser_take(p, "ok")) {
         item->kind = LB_OUTCOME_OK;
+    } else if (lbi_parser_take(p, "none")) {
+        item->kind = LB_OUTCOME_NONE;
     } else if (lbi_parser_take(p, "pending")) {
         item->kind = LB_OUTCOME_PENDING;
     } else if (lbi_parser_take(p, "error")) {
@@ -195,22 +282,24 @@ static void client_outcomes(struct lbi_parser *p, struct lb_line *line)
 
 /* -- expect -- */
 
+#define EXPECT_KEYS_MAX 3
+#define EXPECT_COUNT 6u
+
 /* What `expect` looks at: its word, verb and keys. */
 struct expect_row {
     const char *word;
     enum lb_verb verb;
-    enum lb_term_key first;
-    enum lb_term_key last;
+    uint32_t key_count;
+    enum lb_term_key keys[EXPECT_KEYS_MAX];
 };
 
-#define EXPECT_COUNT 5u
-
 static const struct expect_row expect_rows[EXPECT_COUNT] = {
-    {"pool", LB_VERB_EXPECT_POOL, LB_TERM_IDLE, LB_TERM_WAITING},
-    {"conns", LB_VERB_EXPECT_CONNS, LB_TERM_OPENED, LB_TERM_CLOSED},
-    {"body", LB_VERB_EXPECT_BODY, LB_TERM_STATE, LB_TERM_STATE},
-    {"wire", LB_VERB_EXPECT_WIRE, LB_TERM_CLOSED_BY, LB_TERM_CLOSED_BY},
-    {"workers", LB_VERB_EXPECT_WORKERS, LB_TERM_READ, LB_TERM_DIAL},
+    {"pool", LB_VERB_EXPECT_POOL, 3, {LB_TERM_IDLE, LB_TERM_BUSY, LB_TERM_WAITING}},
+    {"conns", LB_VERB_EXPECT_CONNS, 2, {LB_TERM_OPENED, LB_TERM_CLOSED}},
+    {"body", LB_VERB_EXPECT_BODY, 1, {LB_TERM_STATE}},
+    {"wire", LB_VERB_EXPECT_WIRE, 1, {LB_TERM_CLOSED_BY}},
+    {"source", LB_VERB_EXPECT_SOURCE, 3, {LB_TERM_CLOSED, LB_TERM_READ, LB_TERM_REWOUND}},
+    {"workers", LB_VERB_EXPECT_WORKERS, 3, {LB_TERM_READ, LB_TERM_WRITE, LB_TERM_DIAL}},
 };
 
 /* term_key: skips the key of a term; one of those of `row`. */
@@ -222,16 +311,16 @@ static enum lb_term_key term_key(struct lbi_parser *p, const struct expect_row *
     while (size < word.size && strchr("<>=", word.bytes[size]) == NULL) {
         size++;
     }
-    for (int key = (int)row->first; key <= (int)row->last; key++) {
-        const char *key_word = lbi_term_word((enum lb_term_key)key);
+    for (uint32_t i = 0; i < row->key_count; i++) {
+        const char *key_word = lbi_term_word(row->keys[i]);
         if (strlen(key_word) == size && memcmp(key_word, word.bytes, size) == 0) {
             p->at += p->is_failed ? 0 : size;
-            return (enum lb_term_key)key;
+            return row->keys[i];
         }
         lbi_words_add(&words, key_word);
     }
     lbi_parser_fail_words(p, "a term such as idle=1, with a key of", &words);
-    return row->first;
+    return row->keys[0];
 }
 
 /* term_compare: skips `=`, `<=` or `>=`; words take `=` alone. */
@@ -327,7 +416,7 @@ static void client_expect(struct lbi_parser *p, struct lb_line *line)
     line->verb = row->verb;
     if (row->verb == LB_VERB_EXPECT_POOL || row->verb == LB_VERB_EXPECT_CONNS) {
         line->host = lbi_parser_host(p);
-    } else if (row->verb == LB_VERB_EXPECT_BODY) {
+    } else if (row->verb == LB_VERB_EXPECT_BODY || row->verb == LB_VERB_EXPECT_SOURCE) {
         client_request(p, line);
     } else if (row->verb == LB_VERB_EXPECT_WIRE) {
         expect_wire(p, line);
@@ -341,8 +430,12 @@ static void client_expect(struct lbi_parser *p, struct lb_line *line)
 static void client_operands(struct lbi_parser *p, enum lb_verb verb, struct lb_line *line)
 {
     line->verb = verb;
-    if (verb == LB_VERB_GET || verb == LB_VERB_HEAD) {
+    if (lb_verb_is_request(verb)) {
         client_get(p, line);
+    } else if (verb == LB_VERB_WRITE) {
+        client_write(p, line);
+    } else if (verb == LB_VERB_TRAILER) {
+        client_trailer(p, line);
     } else if (verb == LB_VERB_READ) {
         client_read(p, line);
     } else if (verb == LB_VERB_CLOSE_IDLE) {
@@ -384,8 +477,7 @@ static enum lb_verb client_verb(struct lbi_parser *p, enum lb_prefix *ret_prefix
 /* verb_may_pend: whether `&` may follow. */
 static bool verb_may_pend(enum lb_verb verb)
 {
-    return verb == LB_VERB_GET || verb == LB_VERB_HEAD || verb == LB_VERB_READ ||
-           verb == LB_VERB_CLOSE;
+    return lb_verb_is_request(verb) || verb == LB_VERB_READ || verb == LB_VERB_CLOSE;
 }
 
 /* verb_has_outcome: whether `=>` may follow. */
@@ -405,8 +497,10 @@ static void client_tail(struct lbi_parser *p, struct lb_line *line)
     } else if (verb_has_outcome(line->verb) && lbi_parser_take(p, "=>")) {
         client_outcomes(p, line);
     } else if (!lbi_parser_is_end(p)) {
-        bool is_get = line->verb == LB_VERB_GET || line->verb == LB_VERB_HEAD;
-        lbi_parser_fail(p, is_get ? "close, deadline T, &, => or the end of the line"
+        static const char options[] = "body N, expect, interim, upgrade, http10, idempotent, with, "
+                                      "close, deadline T (in this "
+                                      "order), &, => or the end of the line";
+        lbi_parser_fail(p, lb_verb_is_request(line->verb) ? options
                            : verb_may_pend(line->verb)    ? "&, => or the end of the line"
                            : verb_has_outcome(line->verb) ? "=> or the end of the line"
                                                           : "the end of the line");

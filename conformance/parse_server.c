@@ -25,18 +25,44 @@ static void server_or(struct lbi_parser *p, struct lb_line *line)
     }
 }
 
+/* server_body: `N`, `all` or `end` after `want body`. */
+static void server_body(struct lbi_parser *p, struct lb_line *line)
+{
+    line->verb = LB_VERB_WANT_BODY;
+    if (lbi_parser_take(p, "all")) {
+        line->number = LB_CASE_ALL;
+    } else if (!lbi_parser_take(p, "end")) {
+        line->number = lbi_parser_number(p, "all, end or a number of bytes", 1, LB_CASE_FILL_MAX);
+    }
+}
+
+/* server_request: `METHOD /path [body N] [expect]`. */
+static void server_request(struct lbi_parser *p, const char *method, struct lb_line *line)
+{
+    line->method = lb_case_text(p->c, method, strlen(method));
+    line->path = lbi_parser_path(p);
+    line->has_body = lbi_parser_take(p, "body");
+    if (line->has_body) {
+        line->number = lbi_parser_number(p, "a number of bytes", 0, LB_CASE_FILL_MAX);
+    }
+    line->is_expect = lbi_parser_take(p, "expect");
+}
+
 static void server_want(struct lbi_parser *p, struct lb_line *line)
 {
-    static const struct lbi_words words = {.words = {"GET", "HEAD", "any", "close", "reset"},
-                                           .count = 5};
+    enum { WANT_ANY = 6, WANT_BODY, WANT_CLOSE, WANT_RESET };
+    static const struct lbi_words words = {.words = {"GET", "HEAD", "POST", "PUT", "DELETE",
+                                                     "OPTIONS", "any", "body", "close", "reset"},
+                                           .count = 10};
     uint32_t what = lbi_parser_choice(p, "", &words);
-    line->verb = what <= 2 ? LB_VERB_WANT : LB_VERB_WANT_END;
-    line->is_or_close = what == 3;
-    line->is_or_reset = what == 4;
-    if (what <= 1 && !p->is_failed) {
-        const char *method = words.words[what];
-        line->method = lb_case_text(p->c, method, strlen(method));
-        line->path = lbi_parser_path(p);
+    line->verb = what <= WANT_ANY ? LB_VERB_WANT : LB_VERB_WANT_END;
+    line->is_or_close = what == WANT_CLOSE;
+    line->is_or_reset = what == WANT_RESET;
+    if (what < WANT_ANY && !p->is_failed) {
+        server_request(p, words.words[what], line);
+    } else if (what == WANT_BODY) {
+        server_body(p, line);
+        return;
     }
     server_or(p, line);
 }
@@ -48,9 +74,21 @@ static void server_chunk(struct lbi_parser *p, struct lb_line *line)
     } else if (lbi_parser_take(p, "fill")) {
         line->verb = LB_VERB_CHUNK_FILL;
         line->number = lbi_parser_number(p, "a number of bytes", 1, LB_CASE_FILL_MAX);
+    } else if (lbi_parser_take(p, "gzip")) {
+        line->verb = LB_VERB_CHUNK_GZIP;
+        line->number = lbi_parser_number(p, "a number of bytes", 0, LB_CASE_FILL_MAX);
     } else {
         line->verb = LB_VERB_CHUNK;
-        line->bytes = lbi_parser_string(p, "a string of at least one byte, fill N, or end");
+        line->bytes = lbi_parser_string(p, "a string of at least one byte, fill N, gzip N, or end");
+    }
+}
+
+/* server_gzip: `N [cut M]`. */
+static void server_gzip(struct lbi_parser *p, struct lb_line *line)
+{
+    line->number = lbi_parser_number(p, "a number of bytes", 0, LB_CASE_FILL_MAX);
+    if (lbi_parser_take(p, "cut")) {
+        line->cut = lbi_parser_number(p, "a number of bytes", 1, LB_CASE_FILL_MAX);
     }
 }
 
@@ -81,6 +119,8 @@ static void server_operands(struct lbi_parser *p, enum lb_verb verb, struct lb_l
         server_chunk(p, line);
     } else if (verb == LB_VERB_FILL) {
         line->number = lbi_parser_number(p, "a number of bytes", 1, LB_CASE_FILL_MAX);
+    } else if (verb == LB_VERB_GZIP) {
+        server_gzip(p, line);
     } else if (verb == LB_VERB_PAUSE) {
         line->time_ns = lbi_parser_time(p);
     } else if (verb == LB_VERB_AWAIT) {

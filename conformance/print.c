@@ -142,11 +142,15 @@ static void print_want(struct sink *sink, const struct lb_line *line)
         sink_word(sink, " any");
     } else {
         LB_ASSERT(line->method.size > 0);
-        LB_ASSERT(line->path.bytes[0] == '/');
         sink_word(sink, " ");
         sink_text(sink, line->method);
         sink_word(sink, " ");
         sink_text(sink, line->path);
+        if (line->has_body) {
+            sink_word(sink, " body ");
+            sink_number(sink, line->number);
+        }
+        sink_word(sink, line->is_expect ? " expect" : "");
     }
     print_or(sink, line);
 }
@@ -156,6 +160,29 @@ static void print_want_end(struct sink *sink, const struct lb_line *line)
     LB_ASSERT(line->is_or_close || line->is_or_reset);
     sink_word(sink, line->is_or_close ? " close" : " reset");
     sink_word(sink, line->is_or_close && line->is_or_reset ? " or reset" : "");
+}
+
+/* print_size: ` N`, or another word for one number. */
+static void print_size(struct sink *sink, uint64_t number, uint64_t special, const char *word)
+{
+    sink_word(sink, " ");
+    if (number == special) {
+        sink_word(sink, word);
+    } else {
+        sink_number(sink, number);
+    }
+}
+
+/* print_data: the sizes of a fill or of a gzip. */
+static void print_data(struct sink *sink, const struct lb_line *line)
+{
+    bool is_chunk = line->verb == LB_VERB_CHUNK_FILL || line->verb == LB_VERB_CHUNK_GZIP;
+    sink_word(sink, !is_chunk ? " " : line->verb == LB_VERB_CHUNK_FILL ? " fill " : " gzip ");
+    sink_number(sink, line->number);
+    if (line->cut > 0) {
+        sink_word(sink, " cut ");
+        sink_number(sink, line->cut);
+    }
 }
 
 /* print_server: what follows the first word of a server's statement. */
@@ -171,9 +198,13 @@ static void print_server(struct sink *sink, const struct lb_line *line)
     } else if (line->verb == LB_VERB_SEND || line->verb == LB_VERB_CHUNK) {
         sink_word(sink, " ");
         sink_string(sink, line->bytes);
-    } else if (line->verb == LB_VERB_CHUNK_FILL || line->verb == LB_VERB_FILL) {
-        sink_word(sink, line->verb == LB_VERB_FILL ? " " : " fill ");
-        sink_number(sink, line->number);
+    } else if (line->verb == LB_VERB_WANT_BODY) {
+        sink_word(sink, " body");
+        print_size(sink, line->number, line->number == 0 ? 0 : LB_CASE_ALL,
+                   line->number == 0 ? "end" : "all");
+    } else if (line->verb == LB_VERB_CHUNK_FILL || line->verb == LB_VERB_FILL ||
+               line->verb == LB_VERB_CHUNK_GZIP || line->verb == LB_VERB_GZIP) {
+        print_data(sink, line);
     } else if (line->verb == LB_VERB_CHUNK_END) {
         sink_word(sink, " end");
     } else if (line->verb == LB_VERB_PAUSE) {
@@ -211,8 +242,55 @@ static void print_subject(struct sink *sink, const struct lb_case *c, const stru
 /* print_expect_word: what an `expect` looks at. */
 static const char *print_expect_word(enum lb_verb verb)
 {
-    static const char *const words[] = {" pool", " conns", " body", " wire", " workers"};
+    static const char *const words[] = {" pool", " conns", " body", " wire", " source", " workers"};
     return verb < LB_VERB_EXPECT_POOL ? "" : words[verb - LB_VERB_EXPECT_POOL];
+}
+
+/* print_source: the body of a request. */
+static void print_source(struct sink *sink, const struct lb_case_source *source)
+{
+    static const char *const events[] = {"", " await ", " stall", " fail", " end"};
+    LB_ASSERT(source->event <= LB_SOURCE_ENDS);
+    sink_word(sink, " body ");
+    sink_number(sink, source->size);
+    sink_word(sink, source->is_chunked ? " chunked" : "");
+    if (source->piece > 0) {
+        sink_word(sink, " piece ");
+        sink_number(sink, source->piece);
+    }
+    sink_word(sink, source->is_once ? " once" : "");
+    if (source->event != LB_SOURCE_GOES_ON) {
+        sink_word(sink, " at ");
+        sink_number(sink, source->at);
+        sink_word(sink, events[source->event]);
+        sink_text(sink, source->signal);
+    }
+}
+
+/* print_request: the options of a request. */
+static void print_request(struct sink *sink, const struct lb_line *line)
+{
+    if (line->source != NULL) {
+        print_source(sink, line->source);
+    }
+    sink_word(sink, line->is_expect ? " expect" : "");
+    sink_word(sink, line->is_interim ? " interim" : "");
+    if (line->number > 0) {
+        sink_word(sink, " stop ");
+        sink_number(sink, line->number);
+    }
+    sink_word(sink, line->is_upgrade ? " upgrade" : "");
+    sink_word(sink, line->is_http10 ? " http10" : "");
+    sink_word(sink, line->is_idempotent ? " idempotent" : "");
+    for (uint32_t i = 0; i < line->field_count; i++) {
+        sink_word(sink, " with ");
+        sink_string(sink, line->fields[i]);
+    }
+    sink_word(sink, line->is_close ? " close" : "");
+    if (line->time_ns > 0) {
+        sink_word(sink, " deadline ");
+        sink_time(sink, line->time_ns);
+    }
 }
 
 /* print_client: a client's statement up to `=>` or its terms. */
@@ -228,17 +306,16 @@ static void print_client(struct sink *sink, const struct lb_case *c, const struc
     sink_word(sink, verb);
     sink_word(sink, print_expect_word(line->verb));
     print_subject(sink, c, line);
-    if (line->verb == LB_VERB_GET || line->verb == LB_VERB_HEAD) {
-        sink_word(sink, line->is_close ? " close" : "");
-        if (line->time_ns > 0) {
-            sink_word(sink, " deadline ");
-            sink_time(sink, line->time_ns);
-        }
+    if (lb_verb_is_request(line->verb)) {
+        print_request(sink, line);
     } else if (line->verb == LB_VERB_READ) {
-        sink_word(sink, line->number == LB_CASE_ALL ? " all" : " ");
-        if (line->number != LB_CASE_ALL) {
-            sink_number(sink, line->number);
-        }
+        print_size(sink, line->number, LB_CASE_ALL, "all");
+    } else if (line->verb == LB_VERB_WRITE) {
+        sink_word(sink, " ");
+        sink_string(sink, line->bytes);
+    } else if (line->verb == LB_VERB_TRAILER) {
+        sink_word(sink, " ");
+        sink_text(sink, line->bytes);
     } else if (line->verb == LB_VERB_ADVANCE) {
         sink_word(sink, " ");
         sink_time(sink, line->time_ns);
@@ -268,6 +345,9 @@ static void print_item(struct sink *sink, const struct lb_outcome_item *item)
         break;
     case LB_OUTCOME_OK:
         sink_word(sink, "ok");
+        break;
+    case LB_OUTCOME_NONE:
+        sink_word(sink, "none");
         break;
     case LB_OUTCOME_PENDING:
         sink_word(sink, "pending");

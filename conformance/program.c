@@ -47,25 +47,66 @@ static void judge_hurry(struct lb_world *world, uint64_t start_ns, const char *v
     }
 }
 
-/* caller_make: makes the request of a get or head. */
+/* request_fields: the further fields of a request; their names are copied into `ret_names`. Returns how
+ * many there are. */
+static size_t request_fields(const struct lb_line *line, struct lb_field *ret_fields,
+                             char **ret_names)
+{
+    size_t count = 0;
+    for (uint32_t i = 0; i < line->field_count; i++) {
+        const char *text = line->fields[i].bytes;
+        size_t name_size = strcspn(text, ":");
+        char *name = malloc(line->fields[i].size + 1);
+        LB_ASSERT(name != NULL);
+        memcpy(name, text, name_size);
+        name[name_size] = '\0';
+        const char *value = text + name_size + (text[name_size] == ':' ? 1 : 0);
+        ret_names[i] = name;
+        ret_fields[count++] = (struct lb_field){name, value + strspn(value, " ")};
+    }
+    if (line->is_idempotent) {
+        ret_fields[count++] = (struct lb_field){"Idempotency-Key", "1"};
+    }
+    LB_ASSERT(count <= LB_CASE_FIELDS_MAX + 1);
+    return count;
+}
+
+/* caller_make: makes the request of a get, post, ... */
 static enum lb_status caller_make(struct lb_world *world, struct lb_caller *caller,
                                   const struct lb_line *line)
 {
     const struct lb_case *c = world->c;
     LB_ASSERT(line->host >= 0);
     uint64_t now_ns = lb_sim_now(world->sim);
+    struct lb_field fields[LB_CASE_FIELDS_MAX + 1];
+    char *names[LB_CASE_FIELDS_MAX] = {NULL};
+    const struct lb_case_source *source = line->source;
     struct lb_request_options options = {
-        .method = line->verb == LB_VERB_HEAD ? "HEAD" : "GET",
+        .method = lb_verb_method(line->verb),
         .endpoint = {"http", c->hosts[line->host].name, 80},
         .target = line->path.bytes,
-        .is_close = line->is_close,
         .deadline_ns = line->time_ns == 0 ? LB_NEVER : now_ns + line->time_ns,
+        .fields = fields,
+        .field_count = request_fields(line, fields, names),
+        .source = lb_world_source_make(world, caller, line),
+        .source_size = source == NULL || source->is_chunked ? LB_SIZE_UNKNOWN : source->size,
+        .interim = lb_world_interim_make(caller, line),
+        .upgrade = line->is_upgrade ? "x-chat" : NULL,
+        .is_expect = line->is_expect,
+        .is_close = line->is_close,
+        .is_http10 = line->is_http10,
         .call_site = c->requests[line->request],
     };
     caller->line = line;
     caller->start_time_ns = now_ns;
     caller->deadline_ns = options.deadline_ns;
     enum lb_status status = lb_request_new(world->transport, &options, &caller->request);
+    for (uint32_t i = 0; i < line->field_count; i++) {
+        free(names[i]);
+    }
+    if (status != LB_OK) {
+        lb_world_source_end(caller);
+    }
     caller->id = status == LB_OK ? ++world->request_count : 0;
     return status;
 }
@@ -77,10 +118,13 @@ static void caller_send(struct lb_world *world, struct lb_caller *caller, struct
     caller->is_sending = true;
     enum lb_status status = lb_request_send(caller->request, &response);
     caller->is_sending = false;
+    seen->code_count = caller->interim.count < LB_WORLD_INTERIMS_MAX ? caller->interim.count
+                                                                     : LB_WORLD_INTERIMS_MAX;
     caller->is_answered = true;
     caller->answered_sequence = lb_net_sequence(world->net);
     if (status != LB_OK) {
         seen->error = status;
+        lb_world_source_end(caller);
         caller_conclude(world, caller, status);
         return;
     }
@@ -91,7 +135,9 @@ static void caller_send(struct lb_world *world, struct lb_caller *caller, struct
     caller->code = lb_response_code(response);
     seen->code = caller->code;
     world->result->responses++;
-    if (lb_body_state(lb_response_body(response)) == LB_BODY_ENDED) {
+    if (caller->code == 101 && caller->line->is_upgrade) {
+        lb_taken_take(caller);
+    } else if (lb_body_state(lb_response_body(response)) == LB_BODY_ENDED) {
         seen->is_ended = true;
         caller_conclude(world, caller, LB_END);
     }
@@ -132,12 +178,13 @@ static void caller_read(struct lb_world *world, struct lb_caller *caller, uint64
     while (status == LB_OK && got < count && !world->is_ending) {
         size_t size = 0;
         uint64_t want = count - got < sizeof piece ? count - got : sizeof piece;
-        status = lb_body_read(body, piece, (size_t)want, &size);
+        status = caller->has_taken ? lb_taken_read(caller, piece, (size_t)want, &size)
+                                   : lb_body_read(body, piece, (size_t)want, &size);
         caller_keep(caller, piece, size);
         seen->bytes_end = caller->received_size;
         got += size;
     }
-    caller->reading_count--;
+    lb_taken_leave(caller);
     if (was_closed && !world->is_ending && (status != LB_CLOSED || got > 0)) {
         lb_world_find(world, "F4", "read-after-close", "a closed body gives %llu bytes and \"%s\"",
                       (unsigned long long)got, lb_status_word(status));
@@ -148,11 +195,29 @@ static void caller_read(struct lb_world *world, struct lb_caller *caller, uint64
     seen->error = status > LB_AGAIN ? status : LB_OK;
 }
 
-/* caller_operate: executes get, head, read or close for its line. */
+/* caller_close: closes the body, or the socket that was taken. */
+static void caller_close(struct lb_world *world, struct lb_caller *caller)
+{
+    uint64_t start_ns = lb_sim_now(world->sim);
+    if (!caller->is_closed) {
+        caller->close_time_ns = start_ns;
+        caller->close_sequence = lb_net_sequence(world->net);
+    }
+    if (caller->has_taken) {
+        lb_taken_close(caller);
+    } else {
+        caller->is_closed = true;
+        lb_body_close(lb_response_body(caller->response));
+        caller->has_close_returned = true;
+    }
+    judge_hurry(world, start_ns, "close");
+}
+
+/* caller_operate: executes get, head, ..., read or close for its line. */
 static void caller_operate(struct lb_world *world, struct lb_caller *caller,
                            const struct lb_line *line, struct lb_seen *seen)
 {
-    if (line->verb == LB_VERB_GET || line->verb == LB_VERB_HEAD) {
+    if (lb_verb_is_request(line->verb)) {
         caller_send(world, caller, seen);
     } else if (line->verb == LB_VERB_READ) {
         caller_read(world, caller, line->number, seen);
@@ -160,11 +225,7 @@ static void caller_operate(struct lb_world *world, struct lb_caller *caller,
         LB_ASSERT(line->verb == LB_VERB_CLOSE);
         seen->is_done = true;
         if (caller->response != NULL) {
-            uint64_t start_ns = lb_sim_now(world->sim);
-            caller->is_closed = true;
-            lb_body_close(lb_response_body(caller->response));
-            caller->has_close_returned = true;
-            judge_hurry(world, start_ns, "close");
+            caller_close(world, caller);
         }
     }
 }
@@ -200,15 +261,16 @@ static void program_spawn(struct lb_world *world, struct lb_caller *caller,
     }
 }
 
-/* program_request: get, head, read and close, here or in the background. */
+/* program_request: get, head, ..., read and close, here or in the background. */
 static void program_request(struct lb_world *world, const struct lb_line *line)
 {
     struct lb_caller *caller = caller_of(world, line);
     struct lb_seen seen = {.code = 0};
-    if (line->verb == LB_VERB_GET || line->verb == LB_VERB_HEAD) {
+    if (lb_verb_is_request(line->verb)) {
         LB_ASSERT(caller->request == NULL);
         enum lb_status status = caller_make(world, caller, line);
         if (status != LB_OK) {
+            caller->is_invalid = true;
             seen.error = status;
             caller_conclude(world, caller, status);
             lb_outcome_judge(world, line, &seen);
@@ -274,6 +336,47 @@ static void program_cancel(struct lb_world *world, const struct lb_line *line)
     lb_outcome_judge(world, line, &seen);
 }
 
+/* program_write: bytes to the socket that was taken. */
+static void program_write(struct lb_world *world, const struct lb_line *line)
+{
+    struct lb_caller *caller = caller_of(world, line);
+    struct lb_seen seen = {.code = 0};
+    seen.is_ignored = caller->taken == NULL;
+    if (!seen.is_ignored) {
+        seen.error = lb_taken_write(caller, line->bytes.bytes, line->bytes.size);
+        seen.is_done = seen.error == LB_OK;
+    }
+    if (!world->is_ending) {
+        lb_outcome_judge(world, line, &seen);
+    }
+}
+
+/* program_trailer: looks at a trailer field, which is there after the end only (F11). */
+static void program_trailer(struct lb_world *world, const struct lb_line *line)
+{
+    struct lb_caller *caller = caller_of(world, line);
+    struct lb_seen seen = {.code = 0};
+    seen.is_ignored = caller->response == NULL;
+    if (!seen.is_ignored) {
+        seen.text = lb_response_trailer(caller->response, line->bytes.bytes);
+        seen.is_none = seen.text == NULL;
+    }
+    if (seen.text != NULL) {
+        seen.bytes_end = strlen(seen.text);
+        free(caller->trailer_value);
+        caller->trailer_value = strdup(seen.text);
+        LB_ASSERT(caller->trailer_value != NULL);
+        caller->trailer_name = line->bytes.bytes;
+        if (lb_body_state(lb_response_body(caller->response)) != LB_BODY_ENDED) {
+            lb_world_find(world, "F11", "before-the-end", "a trailer field of %s before its end",
+                          world->c->requests[line->request]);
+        }
+    }
+    if (!world->is_ending) {
+        lb_outcome_judge(world, line, &seen);
+    }
+}
+
 static void program_simple(struct lb_world *world, const struct lb_line *line)
 {
     struct lb_seen seen = {.code = 0};
@@ -315,9 +418,19 @@ static void program_line(struct lb_world *world, const struct lb_line *line)
     switch ((int)line->verb) {
     case LB_VERB_GET:
     case LB_VERB_HEAD:
+    case LB_VERB_POST:
+    case LB_VERB_PUT:
+    case LB_VERB_DELETE:
+    case LB_VERB_OPTIONS:
     case LB_VERB_READ:
     case LB_VERB_CLOSE:
         program_request(world, line);
+        return;
+    case LB_VERB_WRITE:
+        program_write(world, line);
+        return;
+    case LB_VERB_TRAILER:
+        program_trailer(world, line);
         return;
     case LB_VERB_CANCEL:
         program_cancel(world, line);
@@ -332,6 +445,7 @@ static void program_line(struct lb_world *world, const struct lb_line *line)
     case LB_VERB_EXPECT_CONNS:
     case LB_VERB_EXPECT_BODY:
     case LB_VERB_EXPECT_WIRE:
+    case LB_VERB_EXPECT_SOURCE:
     case LB_VERB_EXPECT_WORKERS:
         lb_sim_wait_quiet(world->sim, LB_SITE_CALLER_QUIET);
         if (!world->is_ending) {
@@ -369,6 +483,7 @@ void lb_program_start(struct lb_world *world)
         struct lb_caller *caller = &world->callers[i];
         char *received = caller->received;
         size_t capacity = caller->received_capacity;
+        free(caller->trailer_value);
         memset(caller, 0, sizeof *caller);
         caller->received = received;
         caller->received_capacity = capacity;
@@ -386,8 +501,12 @@ void lb_program_release(struct lb_world *world)
         struct lb_caller *caller = &world->callers[i];
         bool is_over = caller->outcome != LB_OK || caller->is_closed;
         bool is_busy = caller->is_sending || caller->reading_count > 0;
+        if (caller->taken != NULL) {
+            lb_taken_close(caller); /* it is the program's own, and no request's */
+        }
         if (caller->request != NULL && is_over && !is_busy && !caller->is_dropped) {
             lb_request_free(&caller->request);
+            lb_world_source_end(caller);
             caller->response = NULL;
         }
     }

@@ -12,6 +12,10 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
+
+#define DRAIN_SLACK (8u << 10) /* bytes that a buffer may hold beyond what a drain takes from it */
+#define DRAIN_FRAME 6u         /* bytes of a chunk of one byte */
 
 /* A broken rule. NULL rule: none. */
 struct breach {
@@ -19,31 +23,66 @@ struct breach {
     const char *context;
 };
 
-static const char *const framing_words[] = {"none", "length", "chunked", "until-close"};
+static const char *const framing_words[] = {"none", "length", "chunked", "until-close", "upgraded"};
 
-/* body_breach: the bytes and the end that a caller saw, against the model's body (F1, F2). */
+/* coding_breach: the end of a body whose coding is undone: both must have come (F8). */
+static struct breach coding_breach(const struct lb_model *model, const struct lb_caller *caller)
+{
+    if (!model->is_decoded || caller->outcome != LB_END) {
+        return (struct breach){NULL, NULL};
+    }
+    if (model->is_coding_cut) {
+        return (struct breach){"F8", "end-of-a-cut-coding"};
+    }
+    return model->is_coding_wrong ? (struct breach){"F8", "end-of-a-wrong-coding"}
+                                  : (struct breach){NULL, NULL};
+}
+
+/* body_breach: the bytes and the end that a caller saw, against the model's body (F1, F2, F8). */
 static struct breach body_breach(const struct lb_wire_exchange *exchange,
                                  const struct lb_caller *caller)
 {
     const struct lb_model *model = &exchange->model;
     size_t compared =
         caller->received_size < model->body_size ? caller->received_size : model->body_size;
+    const char *rule = model->is_decoded ? "F8" : "F1";
     if (compared > 0 && memcmp(caller->received, exchange->body, compared) != 0) {
-        return (struct breach){"F1", "other-bytes"};
+        return (struct breach){rule, "other-bytes"};
     }
     if (!model->is_known) {
         return (struct breach){NULL, NULL};
     }
     if (caller->received_size > model->body_size) {
-        return (struct breach){"F1", "more-bytes-than-sent"};
+        return (struct breach){rule, "more-bytes-than-sent"};
     }
     if (caller->outcome == LB_END && !model->is_complete) {
         return (struct breach){"F2", framing_words[model->framing]};
     }
     if (caller->outcome == LB_END && caller->received_size < model->body_size) {
-        return (struct breach){"F1", "end-before-all-bytes"};
+        return (struct breach){rule, "end-before-all-bytes"};
     }
-    return (struct breach){NULL, NULL};
+    return coding_breach(model, caller);
+}
+
+/* moment_of: when a connection did something first; UINT32_MAX: never. */
+static uint32_t moment_of(const struct lb_net_log *log, enum lb_net_record_kind kind)
+{
+    for (size_t i = 0; i < log->record_count; i++) {
+        if (log->records[i].kind == kind) {
+            return log->records[i].sequence;
+        }
+    }
+    return UINT32_MAX;
+}
+
+/* has_answer_unread: whether a whole head lay before the client when it failed to write (F6). */
+static bool has_answer_unread(const struct lb_wire_exchange *exchange, const struct lb_net_log *log)
+{
+    struct lb_wire_mark mark;
+    lb_wire_mark_at(log, LB_NET_WRITE_END, &mark);
+    bool has_failed = moment_of(log, LB_NET_WRITE_END) != UINT32_MAX;
+    return has_failed && exchange->model.is_known && exchange->model.is_head_complete &&
+           !log->is_reset && mark.sent_size >= exchange->start + exchange->model.head_end;
 }
 
 /* error_breach: an error that the network did not cause (F6, F12). */
@@ -53,21 +92,25 @@ static struct breach error_breach(const struct lb_wire_exchange *exchange,
     const struct lb_model *model = &exchange->model;
     switch (caller->outcome) {
     case LB_PROTOCOL:
-        if (model->is_known && !model->is_line_open) {
+        if (model->is_known && !model->is_line_open && !model->is_coding_wrong &&
+            !caller->interim.is_refused) {
             return (struct breach){"F12", "well-formed-refused"};
         }
         break;
     case LB_INCOMPLETE:
-        if (model->is_known && model->is_complete) {
+        if (model->is_known && model->is_complete && !model->is_coding_cut) {
             return (struct breach){"F2", "complete-called-incomplete"};
         }
-        if (!log->is_server_ended) {
+        if (!log->is_server_ended && !(model->is_complete && model->is_coding_cut)) {
             return (struct breach){"F6", "incomplete-without-an-end"};
         }
         break;
     case LB_RESET: /* or what came before anything was written has spoiled the connection (R3) */
         if (!log->is_reset && !log->is_server_ended && log->written_size > 0) {
             return (struct breach){"F6", "reset-without-a-reset"};
+        }
+        if (caller->code == 0 && has_answer_unread(exchange, log)) {
+            return (struct breach){"F6", "failed-write-before-the-answer"};
         }
         break;
     case LB_OK:
@@ -201,6 +244,9 @@ static void judge_cause(struct lb_world *world, const struct lb_caller *caller, 
         caller->outcome_time_ns - caller->start_time_ns < earliest_ns) {
         lb_world_find(world, "B3", "too-early", "%s timed out before any of its limits", name);
     }
+    if (caller->outcome == LB_SOURCE && !caller->source.is_failed) {
+        lb_world_find(world, "F6", "source-without-a-cause", "the source of %s did not fail", name);
+    }
     if (caller->outcome == LB_REFUSED && !lb_wire_was_refused(world, caller)) {
         lb_world_find(world, "F6", "refused-by-nobody", "%s was refused, and no dial was", name);
     }
@@ -236,6 +282,7 @@ static void judge_reuse(struct lb_world *world)
         if (exchange->ordinal == 0) {
             continue;
         }
+        LB_ASSERT(exchange[-1].log_index == exchange->log_index);
         const char *context = NULL;
         const char *rule = lb_wire_dirt(world, exchange - 1, &exchange->begin, &context);
         if (rule != NULL) {
@@ -309,6 +356,30 @@ static void judge_tries(struct lb_world *world)
     }
 }
 
+/* judge_resent: what is sent again is the same, and may be sent again although some of it had been
+ * written (R5). That a body is the same is judged where it is read (judge_request). */
+static void judge_resent(struct lb_world *world, const struct lb_wire_exchange *first,
+                         const struct lb_wire_exchange *last, const struct lb_caller *caller)
+{
+    const struct lb_line *line = caller->line;
+    bool may_repeat = line->verb != LB_VERB_POST || line->is_idempotent ||
+                      lb_wire_has_field(line, "idempotency-key") ||
+                      lb_wire_has_field(line, "x-idempotency-key");
+    if (!may_repeat) {
+        lb_world_find(world, "R5", "not-idempotent", "%s was sent again after some of it",
+                      caller->world->c->requests[line->request]);
+    }
+    if (first->head_size != last->head_size ||
+        memcmp(first->head, last->head, first->head_size) != 0) {
+        lb_world_find(world, "R5", "another-head", "%s was sent again with another head",
+                      caller->world->c->requests[line->request]);
+    }
+    if (caller->source.script != NULL && caller->source.script->is_once && first->has_body_begun) {
+        lb_world_find(world, "R5", "body-sent-twice", "the body of %s comes only once",
+                      caller->world->c->requests[line->request]);
+    }
+}
+
 /* judge_retry: a request is sent again only on account of a connection that was reused, and only
  * when not a byte of a response to it had been read there (R5). */
 static void judge_retry(struct lb_world *world)
@@ -331,18 +402,169 @@ static void judge_retry(struct lb_world *world)
             lb_world_find(world, "R5", "response-bytes-had-come",
                           "a request was sent again although %s had begun to answer it", log.name);
         }
+        judge_resent(world, first, last, caller);
     }
 }
 
-/* moment_of: when a connection did something first; UINT32_MAX: never. */
-static uint32_t moment_of(const struct lb_net_log *log, enum lb_net_record_kind kind)
+/* judge_expect: a body behind Expect: 100-continue begins when the server has said something, or when
+ * the time of the wait is over (R8). */
+static void judge_expect(struct lb_world *world, const struct lb_wire_exchange *exchange,
+                         const char *name)
 {
+    struct lb_transport_options options;
+    lb_world_options(world, &options);
+    if (!exchange->upload.is_expect || !exchange->has_body_begun || !exchange->is_located) {
+        return;
+    }
+    uint64_t waited_ns = exchange->body_begin.time_ns - exchange->asked.time_ns;
+    bool has_heard = exchange->body_begin.read_size > exchange->start;
+    if (!has_heard && waited_ns < options.continue_duration_ns) {
+        lb_world_find(world, "R8", "body-before-100", "%s carries a body after %llu ns", name,
+                      (unsigned long long)waited_ns);
+    }
+}
+
+/* judge_request: what one request says on the wire: its body is the source's, whole only if the source
+ * was, and its head what its caller and the options ask for (R1, R7, R8, F8). */
+static void judge_request(struct lb_world *world, const struct lb_wire_exchange *exchange)
+{
+    struct lb_net_log log;
+    lb_net_log(world->net, exchange->log_index, &log);
+    const struct lb_upload *upload = &exchange->upload;
+    if (upload->is_other || upload->state == LB_UPLOAD_BROKEN) {
+        lb_world_find(world, upload->is_expect ? "R8" : "R7",
+                      upload->is_other ? "another-body" : "broken-body",
+                      "%s carries what is not the body of its request", log.name);
+    }
+    judge_expect(world, exchange, log.name);
+    const struct lb_caller *caller = lb_wire_caller(world, exchange);
+    if (caller == NULL) {
+        return;
+    }
+    struct lb_transport_options options;
+    lb_world_options(world, &options);
+    const struct lb_line *line = caller->line;
+    const char *name = world->c->requests[line->request];
+    if (caller->source.is_failed && upload->has_body && upload->state == LB_UPLOAD_OVER) {
+        lb_world_find(world, "R7", "whole-without-its-source", "%s: %s looks whole", log.name,
+                      name);
+    }
+    if (options.is_gzip_off && !lb_wire_has_field(line, "accept-encoding") &&
+        memmem(exchange->head, exchange->head_size, "\r\nAccept-Encoding:", 18) != NULL) {
+        lb_world_find(world, "F8", "asked-without-leave", "%s asks for a coding", name);
+    }
+    bool is_close_wanted = (line->is_close || options.is_keep_alive_off) && !line->is_upgrade;
+    if (is_close_wanted && !upload->is_close && !upload->is_http10) {
+        lb_world_find(world, "R1", "close-not-said", "%s does not say close", name);
+    }
+    if (upload->is_http10 != line->is_http10) {
+        lb_world_find(world, "R1", "another-version", "%s says another version", name);
+    }
+}
+
+/* read_after: bytes that the client has read on a connection since a moment, up to another. */
+static uint64_t read_after(const struct lb_net_log *log, uint32_t from, uint32_t to)
+{
+    uint64_t size = 0;
     for (size_t i = 0; i < log->record_count; i++) {
-        if (log->records[i].kind == kind) {
-            return log->records[i].sequence;
+        const struct lb_net_record *record = &log->records[i];
+        if (record->kind == LB_NET_READ && record->sequence >= from && record->sequence < to) {
+            size += record->value;
         }
     }
-    return UINT32_MAX;
+    return size;
+}
+
+/* judge_drain: what a body closed early may still bring, and in what time (E5). */
+static void judge_drain(struct lb_world *world, const struct lb_caller *caller, const char *name)
+{
+    const struct lb_wire_exchange *exchange = lb_wire_last_of(world, caller);
+    if (!caller->is_closed || caller->outcome != LB_OK || caller->has_taken || exchange == NULL ||
+        lb_wire_caller(world, exchange) != caller || !exchange->is_located ||
+        !exchange->model.is_known) {
+        return;
+    }
+    struct lb_net_log log;
+    struct lb_transport_options options;
+    lb_world_options(world, &options);
+    lb_net_log(world->net, exchange->log_index, &log);
+    bool is_last = lb_wire_last(world->wire, exchange->log_index) == exchange;
+    uint32_t until = is_last ? UINT32_MAX : exchange[1].begin.sequence;
+    uint64_t read_size = read_after(&log, caller->close_sequence, until);
+    uint64_t frame = exchange->model.framing == LB_MODEL_CHUNKED ? DRAIN_FRAME : 1;
+    if (read_size / frame > options.drain_size_max + DRAIN_SLACK) {
+        lb_world_find(world, "E5", "too-many-bytes", "%llu bytes were read of %s after its close",
+                      (unsigned long long)read_size, name);
+    }
+    struct lb_wire_mark shut;
+    lb_wire_mark_at(&log, LB_NET_SHUT, &shut);
+    bool is_drained =
+        exchange->model.is_complete && shut.read_size >= exchange->start + exchange->model.end;
+    uint64_t limit_ns = options.drain_size_max > 0 ? options.drain_duration_ns : 0;
+    if (log.is_shut && is_last && !is_drained && shut.time_ns > caller->close_time_ns &&
+        shut.time_ns - caller->close_time_ns > limit_ns) {
+        lb_world_find(world, "E5", "too-long", "%s was closed %llu ns after the body of %s",
+                      log.name, (unsigned long long)(shut.time_ns - caller->close_time_ns), name);
+    }
+}
+
+/* judge_trailer: a trailer field that was shown was sent, and may stand there (F11). */
+static void judge_trailer(struct lb_world *world, const struct lb_caller *caller, const char *name)
+{
+    static const char *const forbidden[] = {"content-length", "transfer-encoding", "connection",
+                                            "host", "trailer"};
+    const struct lb_wire_exchange *exchange = lb_wire_last_of(world, caller);
+    if (caller->trailer_value == NULL || exchange == NULL || !exchange->is_located ||
+        !exchange->model.is_known) {
+        return;
+    }
+    struct lb_net_log log;
+    lb_net_log(world->net, exchange->log_index, &log);
+    if (!lb_model_trailer(&exchange->model, log.sent + exchange->start, caller->trailer_name,
+                          caller->trailer_value)) {
+        lb_world_find(world, "F11", "not-sent", "%s has a trailer field that nobody sent", name);
+    }
+    for (size_t i = 0; i < sizeof forbidden / sizeof *forbidden; i++) {
+        if (strcasecmp(forbidden[i], caller->trailer_name) == 0) {
+            lb_world_find(world, "F11", "forbidden", "%s shows %s as a trailer field", name,
+                          forbidden[i]);
+        }
+    }
+}
+
+/* judge_source_order: the failure of a source comes before one of the network that came later (F6). */
+static void judge_source_order(struct lb_world *world, const struct lb_caller *caller,
+                               const char *name)
+{
+    bool is_network = caller->outcome == LB_RESET || caller->outcome == LB_INCOMPLETE;
+    if (!caller->source.is_failed || caller->code != 0 || !is_network) {
+        return;
+    }
+    for (size_t i = 0; i < lb_net_log_count(world->net); i++) {
+        struct lb_net_log log;
+        lb_net_log(world->net, i, &log);
+        for (size_t j = 0; j < log.record_count; j++) {
+            const struct lb_net_record *record = &log.records[j];
+            if ((record->kind == LB_NET_SERVER_END || record->kind == LB_NET_SERVER_RESET) &&
+                record->sequence < caller->source.failed_sequence) {
+                return;
+            }
+        }
+    }
+    lb_world_find(world, "F6", "network-before-the-source", "%s hides that its source failed",
+                  name);
+}
+
+/* log_is_taken: whether a program has taken a connection's socket over. */
+static bool log_is_taken(const struct lb_world *world, size_t log_index)
+{
+    const struct lb_wire_exchange *last = lb_wire_last(world->wire, log_index);
+    for (uint32_t i = 0; i < world->c->request_count && last != NULL; i++) {
+        if (world->callers[i].has_taken && lb_wire_is_of(world, last, &world->callers[i])) {
+            return true;
+        }
+    }
+    return false;
 }
 
 /* judge_limit: the sockets of a host that were open when one more was opened (B2). */
@@ -357,6 +579,9 @@ static void judge_limit(struct lb_world *world, uint32_t limit)
         for (size_t j = 0; j < count; j++) {
             struct lb_net_log other;
             lb_net_log(world->net, j, &other);
+            if (log_is_taken(world, j)) {
+                continue; /* no connection of the transport's any more */
+            }
             open += lb_name_is(other.host, newest.host) &&
                             moment_of(&other, LB_NET_OPENED) <= opened &&
                             moment_of(&other, LB_NET_CLOSED) > opened
@@ -376,10 +601,16 @@ void lb_rules_traffic(struct lb_world *world)
     const struct lb_case *c = world->c;
     for (uint32_t i = 0; i < c->request_count; i++) {
         const struct lb_caller *caller = &world->callers[i];
-        if (caller->line != NULL) {
+        if (caller->line != NULL && !caller->is_invalid) {
             judge_answer(world, caller, c->requests[i]);
             judge_cause(world, caller, c->requests[i]);
+            judge_source_order(world, caller, c->requests[i]);
+            judge_drain(world, caller, c->requests[i]);
+            judge_trailer(world, caller, c->requests[i]);
         }
+    }
+    for (uint32_t i = 0; i < world->wire->count; i++) {
+        judge_request(world, &world->wire->exchanges[i]);
     }
     judge_memory(world);
     judge_reuse(world);

@@ -57,8 +57,24 @@ static void world_on_switch(void *context)
     }
 }
 
+/* line_served: bytes that a server line sends. */
+static uint64_t line_served(const struct lb_line *line)
+{
+    bool is_fill = line->verb == LB_VERB_FILL || line->verb == LB_VERB_CHUNK_FILL ||
+                   line->verb == LB_VERB_GZIP || line->verb == LB_VERB_CHUNK_GZIP;
+    return line->bytes.size + (is_fill ? line->number : 0);
+}
+
+/* line_pieces: reads that the source of a request line takes. */
+static uint64_t line_pieces(const struct lb_line *line)
+{
+    const struct lb_case_source *source = line->source;
+    return source == NULL || source->piece == 0 ? 0 : source->size / source->piece;
+}
+
 /* world_steps: how many steps a run may take: more where the servers' bytes are cut into many
- * segments, each of which may be read on its own by each request. */
+ * segments, each of which may be read on its own by each request, and where bodies come in small
+ * pieces, each of which is read again at each retry. */
 static uint64_t world_steps(const struct lb_world *world)
 {
     const struct lb_case *c = world->c;
@@ -68,21 +84,24 @@ static uint64_t world_steps(const struct lb_world *world)
         slice = (uint32_t)fault->amount;
     }
     uint64_t served = 0;
+    uint64_t pieces = 0;
     for (uint32_t h = 0; h < c->host_count; h++) {
         for (uint32_t i = 0; i < c->hosts[h].conn_count; i++) {
             const struct lb_lines *script = &c->hosts[h].conns[i].script;
             for (uint32_t j = 0; j < script->count; j++) {
-                bool is_fill = script->lines[j].verb == LB_VERB_FILL ||
-                               script->lines[j].verb == LB_VERB_CHUNK_FILL;
-                served += script->lines[j].bytes.size + (is_fill ? script->lines[j].number : 0);
+                served += line_served(&script->lines[j]);
             }
         }
     }
+    for (uint32_t i = 0; i < c->client.count; i++) {
+        pieces += line_pieces(&c->client.lines[i]);
+    }
     bool is_cut = slice != 0 && slice != LB_NET_WHOLE;
     uint64_t segments = is_cut ? served / slice * (c->request_count + 1u) : 0;
+    uint64_t tries = c->options[LB_CASE_OPTION_RETRIES] + 4;
     bool is_dribbling = fault->kind == LB_FAULT_SHORT_WRITE || fault->kind == LB_FAULT_WINDOW;
     uint64_t base = is_dribbling ? LB_WORLD_STEPS_MAX * LB_WORLD_SEGMENT_STEPS : LB_WORLD_STEPS_MAX;
-    return base + segments * LB_WORLD_SEGMENT_STEPS;
+    return base + (segments + pieces * tries) * LB_WORLD_SEGMENT_STEPS;
 }
 
 /* world_reset: the scheduler and the network as a variant wants them. */
@@ -264,7 +283,7 @@ static void world_judge_scripts(struct lb_world *world)
     }
     for (uint32_t i = 0; i < world->server_count; i++) {
         const struct lb_line *line = world->wants[i];
-        if (line != NULL && (line->verb == LB_VERB_WANT_END || line->path.size > 0)) {
+        if (line != NULL && (line->verb != LB_VERB_WANT || line->path.size > 0)) {
             char expected[200];
             lb_line_print(world->c, line, expected, sizeof expected);
             lb_world_fail(world, line, expected, "nothing came");
@@ -379,9 +398,11 @@ void lb_runner_free(struct lb_runner **runner_pointer)
     struct lb_world *world = &runner->world;
     for (uint32_t i = 0; i < LB_CASE_REQUESTS_MAX; i++) {
         free(world->callers[i].received);
+        free(world->callers[i].trailer_value);
     }
     free(world->memory.blocks);
     if (world->wire != NULL) {
+        lb_wire_forget(world->wire);
         free(world->wire->bodies);
         free(world->wire);
     }

@@ -42,8 +42,8 @@ struct lb_variant {
     const struct lb_sim_departure *departures; /* kept during the run; NULL: the case's own */
     uint32_t departure_count;
     const char *name; /* "base", "rotate-3", ...; borrowed */
-    /* What goes wrong outside, kept during the run; NULL: nothing. With a fault the rules alone judge, for
-     * the case's own expectations are about a world without; they count under short reads and writes. */
+    /* What goes wrong outside, kept during the run; NULL: nothing. With a fault the rules judge; what the
+     * case expects counts only where README.md says so, under short reads and writes. */
     const struct lb_fault *fault;
 };
 

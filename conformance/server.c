@@ -5,13 +5,18 @@
  * A script whose first line is `refuse` refuses the connection; one that begins with `stall` never
  * answers the attempt; one that begins with `pause T` answers it after T. A connection without a
  * script is refused. At a script's end the server stays silent and keeps the connection.
+ *
+ * What is left of a request's body is read over before the next request is looked for, as every server
+ * must; until then it stays unread.
  */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "coding.h"
 #include "core/assert.h"
 #include "sim/net.h"
+#include "upload.h"
 #include "world.h"
 
 #define SERVER_REQUEST_MAX 16384u /* bytes of a request's head that a server waits for */
@@ -23,9 +28,10 @@ struct server {
     struct lb_world *world;
     struct lb_net_conn *conn;
     const struct lb_case_conn *script;
-    uint32_t slot;        /* in the world's wants */
-    uint64_t fill_offset; /* of the next byte of the pattern in this response */
-    bool is_over;         /* nothing of the script is executed any more */
+    uint32_t slot;           /* in the world's wants */
+    uint64_t fill_offset;    /* of the next byte of the pattern in this response */
+    struct lb_upload upload; /* the last request */
+    bool is_over;            /* nothing of the script is executed any more */
 };
 
 /* script_of: the script for the host's connection, its own or that of `conn *`. */
@@ -57,36 +63,112 @@ static void server_fail(struct server *server, const struct lb_line *line, const
     server->is_over = true;
 }
 
-/* head_size: bytes of the request head at the start of the input, 0: not complete. */
-static size_t head_size(const uint8_t *bytes, size_t size)
+/* server_wait: waits for more than `size` bytes of input; false: the client has ended it. */
+static bool server_wait(struct server *server, size_t size)
 {
-    const uint8_t *end = size < 4 ? NULL : memmem(bytes, size, "\r\n\r\n", 4);
-    return end == NULL ? 0 : (size_t)(end - bytes) + 4;
+    return lb_net_wait_input(server->conn, size, LB_NEVER, LB_SITE_SERVER_WANT) == LB_OK;
 }
 
-/* server_take_request: waits for one request and consumes it; false when the client ends first. The
- * request line is stored in ret_line. */
+/* server_take_body: up to `limit` bytes of the request's body; false when the client ends first. Stops
+ * where the body ends or breaks. */
+static bool server_take_body(struct server *server, uint64_t limit)
+{
+    struct lb_upload *upload = &server->upload;
+    uint64_t end = limit > UINT64_MAX - upload->offset ? UINT64_MAX : upload->offset + limit;
+    for (;;) {
+        const uint8_t *bytes = NULL;
+        size_t size = 0;
+        lb_net_input(server->conn, &bytes, &size);
+        size_t taken = lb_upload_take(upload, bytes, size, end - upload->offset);
+        lb_net_consume(server->conn, taken);
+        bool is_over = upload->state >= LB_UPLOAD_OVER;
+        if (is_over || (limit > 0 && upload->offset == end)) {
+            return true;
+        }
+        if (limit == 0 && upload->state == LB_UPLOAD_DATA && taken < size) {
+            return true; /* there is more of it */
+        }
+        if (!server_wait(server, size - taken)) {
+            return false;
+        }
+    }
+}
+
+/* server_take_request: waits for one request and consumes its head; false when the client ends first.
+ * The request line is stored in ret_line. */
 static bool server_take_request(struct server *server, char *ret_line, size_t line_size)
 {
     const uint8_t *bytes = NULL;
     size_t size = 0;
+    if (!server_take_body(server, UINT64_MAX)) {
+        return false;
+    }
     lb_net_input(server->conn, &bytes, &size);
-    size_t head = head_size(bytes, size);
+    size_t head = lb_upload_head(bytes, size);
     while (head == 0) {
-        if (size > SERVER_REQUEST_MAX ||
-            lb_net_wait_input(server->conn, size, LB_NEVER, LB_SITE_SERVER_WANT) != LB_OK) {
+        if (size > SERVER_REQUEST_MAX || !server_wait(server, size)) {
             return false;
         }
         lb_net_input(server->conn, &bytes, &size);
-        head = head_size(bytes, size);
+        head = lb_upload_head(bytes, size);
     }
     const uint8_t *line_end = memchr(bytes, '\r', head);
     size_t length = (size_t)(line_end - bytes);
     length = length < line_size - 1 ? length : line_size - 1;
     memcpy(ret_line, bytes, length);
     ret_line[length] = '\0';
+    lb_upload_begin(&server->upload, bytes, head);
     lb_net_consume(server->conn, head);
     return true;
+}
+
+/* server_want_size: `count` bytes of the body, and its end if `is_whole`. */
+static void server_want_size(struct server *server, const struct lb_line *line, uint64_t count,
+                             bool is_whole)
+{
+    char actual[100];
+    struct lb_upload *upload = &server->upload;
+    uint64_t start = upload->offset;
+    server->world->wants[server->slot] = line;
+    bool is_taken = count == 0 || server_take_body(server, count);
+    uint64_t got = upload->offset - start;
+    if (is_taken && is_whole && (count == LB_CASE_ALL || got == count)) {
+        is_taken = server_take_body(server, 0);
+    }
+    server->world->wants[server->slot] = NULL;
+    if (!is_taken) {
+        server->is_over = true;
+        if (!line->is_or_close && !server->world->is_ending) {
+            snprintf(actual, sizeof actual, "the client ended the connection after %llu bytes",
+                     (unsigned long long)(upload->offset - start));
+            server_fail(server, line, actual);
+        }
+    } else if (upload->is_other || upload->state == LB_UPLOAD_BROKEN) {
+        server_fail(server, line,
+                    upload->is_other ? "a body that is not the pattern" : "a broken body");
+    } else if ((count != LB_CASE_ALL && got != count) ||
+               (is_whole && upload->state != LB_UPLOAD_OVER)) {
+        bool is_more = upload->state != LB_UPLOAD_OVER;
+        snprintf(actual, sizeof actual, "a body of %s%llu bytes", is_more ? "more than " : "",
+                 (unsigned long long)upload->offset);
+        server_fail(server, line, actual);
+    }
+}
+
+/* server_judge_request: whether a request is the one that the line wants. */
+static void server_judge_request(struct server *server, const struct lb_line *line,
+                                 const char *actual)
+{
+    char expected[300];
+    int size =
+        snprintf(expected, sizeof expected, "%s %s HTTP/1.", line->method.bytes, line->path.bytes);
+    if (strncmp(expected, actual, (size_t)size) != 0) {
+        server_fail(server, line, actual);
+    } else if (line->is_expect && !server->upload.is_expect) {
+        server_fail(server, line, "a request that does not wait for 100");
+    } else if (line->has_body) {
+        server_want_size(server, line, line->number, true);
+    }
 }
 
 /* server_want: one request, as the line says. */
@@ -103,13 +185,8 @@ static void server_want(struct server *server, const struct lb_line *line)
         server->is_over = true;
         return;
     }
-    if (line->path.size == 0) {
-        return;
-    }
-    char expected[300];
-    snprintf(expected, sizeof expected, "%s %s HTTP/1.1", line->method.bytes, line->path.bytes);
-    if (strcmp(expected, actual) != 0) {
-        server_fail(server, line, actual);
+    if (line->path.size > 0) {
+        server_judge_request(server, line, actual);
     }
 }
 
@@ -118,12 +195,12 @@ static void server_want_end(struct server *server, const struct lb_line *line)
 {
     const uint8_t *bytes = NULL;
     size_t size = 0;
-    lb_net_input(server->conn, &bytes, &size);
     server->world->wants[server->slot] = line;
-    enum lb_status status =
-        size > 0 ? LB_OK : lb_net_wait_input(server->conn, 0, LB_NEVER, LB_SITE_SERVER_WANT);
+    bool is_whole = server_take_body(server, UINT64_MAX);
+    lb_net_input(server->conn, &bytes, &size);
+    bool has_more = is_whole && (size > 0 || server_wait(server, 0));
     server->world->wants[server->slot] = NULL;
-    if (status == LB_OK) {
+    if (has_more) {
         char actual[100];
         lb_net_input(server->conn, &bytes, &size);
         snprintf(actual, sizeof actual, "the client sent %zu more bytes", size);
@@ -166,31 +243,42 @@ static uint32_t server_send_head(struct server *server, const struct lb_line *li
     return taken;
 }
 
-/* server_send_data: a fill, or a chunk of bytes or of the pattern, as one segment. */
+/* data_write: what a fill, a chunk or a gzip consists of, without a chunk's frame. */
+static void data_write(struct server *server, const struct lb_line *line, size_t data, char *bytes)
+{
+    if (line->verb == LB_VERB_GZIP || line->verb == LB_VERB_CHUNK_GZIP) {
+        lb_gzip_write(server->fill_offset, (size_t)line->number, (uint8_t *)bytes);
+        server->fill_offset += line->number;
+    } else if (line->verb == LB_VERB_CHUNK) {
+        memcpy(bytes, line->bytes.bytes, data);
+    } else {
+        for (size_t i = 0; i < data; i++) {
+            bytes[i] = lb_fill_byte(server->fill_offset + i);
+        }
+        server->fill_offset += data;
+    }
+}
+
+/* server_send_data: a fill, a gzip, or a chunk of bytes, of the pattern or of a gzip, as one segment. */
 static void server_send_data(struct server *server, const struct lb_line *line)
 {
-    bool is_fill = line->verb == LB_VERB_FILL || line->verb == LB_VERB_CHUNK_FILL;
-    bool is_chunk = line->verb != LB_VERB_FILL;
-    size_t data = is_fill ? (size_t)line->number : line->bytes.size;
-    LB_ASSERT(data <= LB_CASE_FILL_MAX);
+    bool is_gzip = line->verb == LB_VERB_GZIP || line->verb == LB_VERB_CHUNK_GZIP;
+    bool is_chunk = line->verb != LB_VERB_FILL && line->verb != LB_VERB_GZIP;
+    size_t data = line->verb == LB_VERB_CHUNK ? line->bytes.size
+                  : is_gzip                   ? lb_gzip_size((size_t)line->number)
+                                              : (size_t)line->number;
+    LB_ASSERT(line->number <= LB_CASE_FILL_MAX);
     char stack[1024];
     char *bytes = data + 32 <= sizeof stack ? stack : malloc(data + 32);
     LB_ASSERT(bytes != NULL);
     size_t size = is_chunk ? (size_t)snprintf(bytes, 20, "%zx\r\n", data) : 0;
-    if (is_fill) {
-        for (size_t i = 0; i < data; i++) {
-            bytes[size + i] = lb_fill_byte(server->fill_offset + i);
-        }
-        server->fill_offset += data;
-    } else if (data > 0) {
-        memcpy(bytes + size, line->bytes.bytes, data);
-    }
+    data_write(server, line, data, bytes + size);
     size += data;
     if (is_chunk) {
         memcpy(bytes + size, "\r\n", 2);
         size += 2;
     }
-    server_send(server, bytes, size);
+    server_send(server, bytes, line->cut > 0 && line->cut < size ? (size_t)line->cut : size);
     if (bytes != stack) {
         free(bytes);
     }
@@ -260,6 +348,10 @@ static uint32_t server_line(struct server *server, uint32_t at)
     case LB_VERB_WANT:
         server_want(server, line);
         return at + 1;
+    case LB_VERB_WANT_BODY:
+        server_want_size(server, line, line->number,
+                         line->number == 0 || line->number == LB_CASE_ALL);
+        return at + 1;
     case LB_VERB_WANT_END:
         server_want_end(server, line);
         return at + 1;
@@ -270,7 +362,9 @@ static uint32_t server_line(struct server *server, uint32_t at)
         return at + 1;
     case LB_VERB_CHUNK:
     case LB_VERB_CHUNK_FILL:
+    case LB_VERB_CHUNK_GZIP:
     case LB_VERB_FILL:
+    case LB_VERB_GZIP:
         server_send_data(server, line);
         return at + 1;
     case LB_VERB_CHUNK_END:
@@ -292,6 +386,7 @@ static void server_run(void *argument)
     struct lb_world *world = lb_net_conn_context(conn);
     struct server server = {.world = world, .conn = conn, .slot = world->server_count++};
     LB_ASSERT(server.slot < LB_NET_CONNS_MAX);
+    server.upload.state = LB_UPLOAD_OVER;
     server.script = script_of(world->c, lb_net_conn_host(conn), lb_net_conn_ordinal(conn));
     LB_ASSERT(server.script != NULL);
     const struct lb_lines *lines = &server.script->script;

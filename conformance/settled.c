@@ -6,6 +6,7 @@
  *   held      its last exchange's caller has the head and has neither read to the end, closed nor
  *             cancelled: a leak of the caller's, counted, not judged (E7);
  *   engaged   a caller is blocked inside send or read for it: judged through that caller;
+ *   taken     its program has taken the socket over: none of the transport's;
  *   parked    everything else that still has workers: it must be idle, clean and waiting (E1, R1).
  * Blocked callers are judged by what they are owed: bytes, an end, a time-out, a connection (B5).
  */
@@ -14,7 +15,15 @@
 #include "core/assert.h"
 #include "wire.h"
 
-enum standing { STANDING_DIALING, STANDING_HELD, STANDING_ENGAGED, STANDING_PARKED };
+#define DECODED_FREE (1u << 20) /* what a coding may grow to whatever its ratio */
+
+enum standing {
+    STANDING_DIALING,
+    STANDING_HELD,
+    STANDING_ENGAGED,
+    STANDING_TAKEN,
+    STANDING_PARKED,
+};
 
 /* A connection with its workers. */
 struct place {
@@ -112,6 +121,9 @@ static enum standing place_standing(const struct lb_world *world, const struct p
             lb_wire_last_of(world, caller)->log_index != place->log_index) {
             continue; /* not its request, or sent again since */
         }
+        if (caller->has_taken) {
+            return STANDING_TAKEN;
+        }
         if (caller_is_blocked(caller)) {
             return STANDING_ENGAGED;
         }
@@ -141,11 +153,34 @@ static bool place_is_waiting(const struct lb_world *world, const struct place *p
            place->write.site == LB_SITE_WAIT_REQUEST;
 }
 
+/* place_is_finishing: one of its workers waits for a time that has not come, or never comes: the end of
+ * a drain, or of the request's write (E5, R7). */
+static bool place_is_finishing(const struct lb_world *world, const struct place *place,
+                               enum lb_phase phase)
+{
+    struct lb_transport_options options;
+    lb_world_options(world, &options);
+    bool is_unwritten = place->last != NULL && place->last->upload.state != LB_UPLOAD_OVER;
+    bool is_draining = place->has_read && place->read.site == LB_SITE_SOCKET_READ_DRAIN;
+    if ((is_unwritten && options.written_duration_ns == LB_NEVER) ||
+        (is_draining && options.drain_duration_ns == LB_NEVER)) {
+        return true;
+    }
+    bool is_read = place->has_read && place->read.state == LB_SIM_BLOCKING &&
+                   place->read.deadline_ns != LB_NEVER;
+    bool is_write = place->has_write && place->write.state == LB_SIM_BLOCKING &&
+                    place->write.deadline_ns != LB_NEVER;
+    return phase == LB_PHASE_SCRIPT && (is_read || is_write);
+}
+
 /* judge_parked: a parked connection is idle, clean, and not for ever (E1, R1 to R3, B3). */
 static void judge_parked(struct lb_world *world, const struct place *place, enum lb_phase phase)
 {
     const struct lb_net_log *log = &place->log;
     if (!place_is_waiting(world, place)) {
+        if (place_is_finishing(world, place, phase)) {
+            return;
+        }
         lb_world_find(world, "E1", "orphaned", "%s has workers at %s and %s that nothing will wake",
                       log->name,
                       place->has_read ? lb_site_label(place->read.site) : "(no read worker)",
@@ -163,13 +198,23 @@ static void judge_parked(struct lb_world *world, const struct place *place, enum
         return;
     }
     size_t read_size = log->sent_size - log->unread_size;
-    struct lb_wire_mark now = {0, log->sent_size, read_size, log->is_server_ended || log->is_reset};
+    struct lb_wire_mark now = {.sent_size = log->sent_size,
+                               .read_size = read_size,
+                               .is_server_ended = log->is_server_ended || log->is_reset};
     const char *context = NULL;
     const char *rule =
         place->last == NULL ? NULL : lb_wire_dirt(world, place->last, &now, &context);
     if (rule != NULL) {
         lb_world_find(world, rule, context, "%s is pooled though it is not clean", log->name);
     }
+}
+
+/* may_have_failed: whether a body can have come to an error of its coding that is told at the next read:
+ * wrong, cut, or grown beyond its limit. */
+static bool may_have_failed(const struct lb_model *model)
+{
+    return model->is_decoded &&
+           (model->is_coding_wrong || model->is_coding_cut || model->body_size > DECODED_FREE);
 }
 
 /* judge_held: a connection behind an open body stays until the deadline, and not longer (E6, E7). */
@@ -181,7 +226,8 @@ static void judge_held(struct lb_world *world, const struct place *place)
     bool is_server_over = place->log.is_server_ended || place->log.is_reset;
     if (is_late && place->has_read) {
         lb_world_find(world, "E6", "deadline", "%s stands behind a body past its deadline", name);
-    } else if (!is_late && !place->has_read && !is_server_over && place->last->model.is_known) {
+    } else if (!is_late && !place->has_read && !is_server_over && place->last->model.is_known &&
+               !may_have_failed(&place->last->model)) {
         lb_world_find(world, "E7", "gone-under-an-open-body", "%s has no workers", name);
     } else if (place->has_read && place->read.site != LB_SITE_WAIT_BODY_END) {
         lb_world_find(world, "E7", "not-waiting-for-the-body", "the read worker of %s is at %s",
@@ -212,7 +258,8 @@ static void judge_kept(struct lb_world *world, const struct place *place)
     struct lb_transport_options options;
     lb_world_options(world, &options);
     if (!log->is_shut || place->last == NULL || !place->last->is_located ||
-        !place->last->model.is_known || !lb_wire_may_pool(world, log, &options)) {
+        place->last->upload.has_body || !place->last->model.is_known ||
+        !lb_wire_may_pool(world, log, &options)) {
         return;
     }
     struct lb_wire_mark mark;
@@ -246,6 +293,11 @@ static void judge_place(struct lb_world *world, const struct place *place, enum 
         return;
     case STANDING_ENGAGED:
         return;
+    case STANDING_TAKEN:
+        if (place->has_read || place->has_dial) {
+            lb_world_find(world, "E1", "worker-behind-a-taken-socket", "%s has workers", name);
+        }
+        return;
     case STANDING_PARKED:
         if (place->has_dial) {
             lb_world_find(world, "E2", "dial-outlives-its-dial", "the dial worker of %s is at %s",
@@ -269,7 +321,11 @@ static void judge_served(struct lb_world *world, const struct lb_caller *caller,
     struct lb_transport_options options;
     lb_world_options(world, &options);
     const struct lb_model *model = &exchange->model;
-    if (log.is_write_held && phase == LB_PHASE_SCRIPT) {
+    struct place place;
+    place_make(world, exchange->log_index, &place);
+    bool is_held_up = log.is_write_held && phase == LB_PHASE_SCRIPT;
+    bool is_uploading = exchange->upload.state != LB_UPLOAD_OVER;
+    if (is_held_up || (is_uploading && place_is_finishing(world, &place, phase))) {
         return; /* what has come may wait for the end of the write, for a while (R7) */
     }
     if (exchange->is_partial && !log.is_write_held) {
@@ -290,7 +346,7 @@ static void judge_served(struct lb_world *world, const struct lb_caller *caller,
         lb_world_find(world, "B5", "end-not-told", "%s waits for an end that came on %s", name,
                       log.name);
     } else if (phase != LB_PHASE_SCRIPT && caller->is_sending && !log.is_write_held &&
-               options.head_duration_ns != LB_NEVER) {
+               exchange->upload.state == LB_UPLOAD_OVER && options.head_duration_ns != LB_NEVER) {
         lb_world_find(world, "B3", "head-timeout", "%s waits for a head beyond its time", name);
     }
 }
@@ -299,6 +355,9 @@ static void judge_served(struct lb_world *world, const struct lb_caller *caller,
 static bool judge_caller(struct lb_world *world, const struct lb_caller *caller, const char *name,
                          enum lb_phase phase)
 {
+    if (caller->has_taken) {
+        return false; /* the socket is the program's */
+    }
     if (lb_sim_now(world->sim) > caller->deadline_ns) {
         lb_world_find(world, "B3", "deadline", "%s is blocked beyond its deadline", name);
         return false;
@@ -321,6 +380,9 @@ static bool judge_caller(struct lb_world *world, const struct lb_caller *caller,
     }
     struct lb_net_log log;
     lb_net_log(world->net, exchange->log_index, &log);
+    if (caller->is_sending && caller->source.is_reading) {
+        return false; /* whatever it is to do next, its source holds it up */
+    }
     if (caller->is_sending && log.is_shut) {
         return true; /* it was carried away from there, and is sent again */
     }
@@ -344,7 +406,8 @@ static void judge_waiters(struct lb_world *world, int32_t host, uint32_t waiting
     for (size_t i = 0; i < lb_net_log_count(world->net); i++) {
         struct place place;
         place_make(world, i, &place);
-        if (!lb_name_is(place.log.host, name) || !place.log.is_open) {
+        if (!lb_name_is(place.log.host, name) || !place.log.is_open ||
+            place.standing == STANDING_TAKEN) {
             continue;
         }
         open++;
@@ -404,6 +467,28 @@ static void judge_callers(struct lb_world *world, enum lb_phase phase)
     }
 }
 
+/* judge_source: a source is closed when its request is over, and when it is cancelled at once (O2,
+ * E9). */
+static void judge_source(struct lb_world *world, const struct lb_caller *caller,
+                         enum lb_phase phase)
+{
+    const struct lb_world_source *source = &caller->source;
+    if (source->script == NULL || source->close_count > 0) {
+        return;
+    }
+    bool is_late = lb_sim_now(world->sim) >= caller->deadline_ns;
+    bool is_cancelled = caller->is_cancelled && !caller->was_final_when_cancelled;
+    bool is_over = caller->outcome != LB_OK || caller->is_closed;
+    if (is_cancelled || is_late) {
+        lb_world_find(world, "E9", is_late ? "open-past-the-deadline" : "open-after-the-cancel",
+                      "the source of %s is open", source->name);
+    } else if (phase == LB_PHASE_FREED || (is_over && phase != LB_PHASE_SCRIPT)) {
+        lb_world_find(world, "O2",
+                      phase == LB_PHASE_FREED ? "never-closed" : "open-after-its-exchange",
+                      "the source of %s is open", source->name);
+    }
+}
+
 /* judge_freed: nothing is left of a transport that was freed (E3). */
 static void judge_freed(struct lb_world *world)
 {
@@ -434,6 +519,9 @@ static void judge_freed(struct lb_world *world)
 void lb_rules_settled(struct lb_world *world, enum lb_phase phase)
 {
     LB_ASSERT(lb_sim_current(world->sim) < 0);
+    for (uint32_t i = 0; i < world->c->request_count; i++) {
+        judge_source(world, &world->callers[i], phase);
+    }
     if (phase == LB_PHASE_FREED) {
         judge_freed(world);
         return;

@@ -9,6 +9,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "core/assert.h"
 
@@ -36,29 +37,55 @@ static uint64_t wire_reserve(struct lb_world *world)
     return stamp;
 }
 
-/* request_read: the request head at `bytes`; its size. One that is not whole is partial, and ends where
- * the bytes end. */
-static size_t request_read(const char *bytes, size_t size, struct lb_wire_exchange *exchange)
+/* head_has: whether a request's head holds a text. */
+static bool head_has(const struct lb_wire_exchange *exchange, const char *text)
 {
-    const char *end = size < 4 ? NULL : memmem(bytes, size, "\r\n\r\n", 4);
-    size_t head = end == NULL ? size : (size_t)(end - bytes) + 4;
-    const char *path = memchr(bytes, ' ', head);
-    path = path == NULL ? bytes + head : path + 1;
-    const char *path_end = memchr(path, ' ', head - (size_t)(path - bytes));
-    LB_ASSERT(size > 0);
-    exchange->is_partial = end == NULL;
-    exchange->is_head = memcmp(bytes, "HEAD", head < 4 ? head : 4) == 0;
+    return memmem(exchange->head, exchange->head_size, text, strlen(text)) != NULL;
+}
+
+/* request_line_read: method and path, as far as they are there. */
+static void request_line_read(struct lb_wire_exchange *exchange)
+{
+    const char *text = (const char *)exchange->head;
+    const char *end = text + exchange->head_size;
+    const char *method_end = memchr(text, ' ', exchange->head_size);
+    method_end = method_end == NULL ? end : method_end;
+    const char *path = method_end == end ? end : method_end + 1;
+    const char *path_end = memchr(path, ' ', (size_t)(end - path));
+    path_end = path_end == NULL ? end : path_end;
+    exchange->method = text;
+    exchange->method_size = (size_t)(method_end - text);
+    exchange->is_head = exchange->method_size == 4 && memcmp(text, "HEAD", 4) == 0;
     exchange->path = path;
-    exchange->path_size =
-        path_end == NULL ? head - (size_t)(path - bytes) : (size_t)(path_end - path);
-    exchange->is_close = memmem(bytes, head, "\r\nConnection: close\r\n", 21) != NULL;
-    return head;
+    exchange->path_size = (size_t)(path_end - path);
+}
+
+/* request_read: the request at `bytes`; its size, SIZE_MAX when it is not whole. A head that is not
+ * whole is partial, and ends where the bytes end. */
+static size_t request_read(const uint8_t *bytes, size_t size, struct lb_wire_exchange *exchange)
+{
+    LB_ASSERT(size > 0);
+    size_t head = lb_upload_head(bytes, size);
+    exchange->is_partial = head == 0;
+    exchange->head = bytes;
+    exchange->head_size = head == 0 ? size : head;
+    request_line_read(exchange);
+    if (exchange->is_partial) {
+        exchange->upload.state = LB_UPLOAD_DATA;
+        return SIZE_MAX;
+    }
+    exchange->is_upgrade = head_has(exchange, "\r\nUpgrade: ");
+    exchange->is_gzip = head_has(exchange, "\r\nAccept-Encoding: ");
+    lb_upload_begin(&exchange->upload, bytes, head);
+    size_t taken = lb_upload_take(&exchange->upload, bytes + head, size - head, UINT64_MAX);
+    return exchange->upload.state == LB_UPLOAD_OVER ? head + taken : SIZE_MAX;
 }
 
 /* log_mark: adds one record to what has passed. */
 static void log_mark(struct lb_wire_mark *now, const struct lb_net_record *record)
 {
     now->sequence = record->sequence;
+    now->time_ns = record->time_ns;
     switch ((int)record->kind) {
     case LB_NET_SENT:
         now->sent_size += (size_t)record->value;
@@ -78,40 +105,88 @@ static void log_mark(struct lb_wire_mark *now, const struct lb_net_record *recor
     }
 }
 
-/* log_requests: the requests of one connection, each with the mark of its beginning. */
-static void log_requests(struct lb_wire *wire, size_t log_index, const struct lb_net_log *log)
+/* A walk along the records of a connection. */
+struct walk {
+    struct lb_wire_mark now;
+    struct lb_wire_mark looked;
+    bool has_looked;
+    size_t written;
+    size_t start;                      /* of the newest request */
+    size_t next;                       /* where the next one begins; SIZE_MAX: none can */
+    struct lb_wire_exchange *exchange; /* the newest one; NULL: none */
+};
+
+/* walk_begin: the request that begins where the walk stands; false: there is no room for it. */
+static bool walk_begin(struct walk *walk, struct lb_wire *wire, size_t log_index,
+                       const struct lb_net_log *log)
 {
-    struct lb_wire_mark now = {0};
-    struct lb_wire_mark looked = {0};
-    bool has_looked = false;
-    size_t written = 0;
-    size_t next = 0; /* offset at which the next request begins */
-    uint32_t ordinal = 0;
+    if (wire->count == LB_WIRE_EXCHANGES_MAX) {
+        return false;
+    }
+    struct lb_wire_exchange *exchange = &wire->exchanges[wire->count];
+    uint32_t ordinal = walk->exchange == NULL ? 0 : walk->exchange->ordinal + 1;
+    memset(exchange, 0, sizeof *exchange);
+    size_t size = request_read(log->written + walk->next, log->written_size - walk->next, exchange);
+    exchange->log_index = log_index;
+    exchange->ordinal = ordinal;
+    exchange->begin = walk->has_looked ? walk->looked : walk->now;
+    walk->has_looked = false;
+    walk->exchange = exchange;
+    walk->start = walk->next;
+    walk->next = size == SIZE_MAX ? SIZE_MAX : walk->next + size;
+    wire->count++;
+    return true;
+}
+
+/* walk_wrote: bytes of the newest request were written. */
+static void walk_wrote(struct walk *walk, size_t size)
+{
+    struct lb_wire_exchange *exchange = walk->exchange;
+    size_t head_end = walk->start + exchange->head_size;
+    bool is_head_done = walk->written >= head_end;
+    walk->written += size;
+    if (!is_head_done && walk->written >= head_end) {
+        exchange->asked = walk->now;
+    }
+    if (!exchange->has_body_begun && walk->written > head_end) {
+        exchange->has_body_begun = true;
+        exchange->body_begin = walk->now;
+    }
+}
+
+/* is_taken: whether a program has taken over the socket of an exchange: what it writes there is its own. */
+static bool is_taken(const struct lb_world *world, const struct lb_wire_exchange *exchange)
+{
+    for (uint32_t i = 0; i < world->c->request_count && exchange->is_upgrade; i++) {
+        if (world->callers[i].has_taken && lb_wire_is_of(world, exchange, &world->callers[i])) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* log_requests: the requests of one connection, each with the mark of its beginning. */
+static void log_requests(const struct lb_world *world, size_t log_index,
+                         const struct lb_net_log *log)
+{
+    struct lb_wire *wire = world->wire;
+    struct walk walk = {.exchange = NULL};
     for (size_t i = 0; i < log->record_count; i++) {
         const struct lb_net_record *record = &log->records[i];
-        log_mark(&now, record);
+        log_mark(&walk.now, record);
         if (record->kind == LB_NET_LOOKED) {
-            looked = now;
-            has_looked = true;
+            walk.looked = walk.now;
+            walk.has_looked = true;
         }
         if (record->kind != LB_NET_WROTE) {
             continue;
         }
-        bool is_begin = written == next;
-        written += (size_t)record->value;
-        if (!is_begin || wire->count == LB_WIRE_EXCHANGES_MAX) {
-            continue;
+        if (walk.written == walk.next &&
+            ((walk.exchange != NULL && is_taken(world, walk.exchange)) ||
+             !walk_begin(&walk, wire, log_index, log))) {
+            return;
         }
-        struct lb_wire_exchange *exchange = &wire->exchanges[wire->count];
-        memset(exchange, 0, sizeof *exchange);
-        size_t size =
-            request_read((const char *)log->written + next, log->written_size - next, exchange);
-        exchange->log_index = log_index;
-        exchange->ordinal = ordinal++;
-        exchange->begin = has_looked ? looked : now;
-        has_looked = false;
-        next += size;
-        wire->count++;
+        walk_wrote(&walk, (size_t)record->value);
     }
 }
 
@@ -128,26 +203,65 @@ static bool log_has_end(const struct lb_net_log *log)
     return log->is_server_ended && !log->is_reset;
 }
 
-/* log_answers: finds and reads the answers to the requests that log_requests has added. */
-static void log_answers(struct lb_wire *wire, uint32_t first, const struct lb_net_log *log,
-                        uint8_t **bodies)
+/* exchange_settle_gzip: whether the transport, and not its caller, has asked for a coding. */
+static void exchange_settle_gzip(const struct lb_world *world, struct lb_wire_exchange *exchange)
+{
+    struct lb_transport_options options;
+    lb_world_options(world, &options);
+    exchange->is_gzip = exchange->is_gzip && !options.is_gzip_off;
+    for (uint32_t i = 0; i < world->c->request_count && exchange->is_gzip; i++) {
+        const struct lb_caller *caller = &world->callers[i];
+        if (lb_wire_is_of(world, exchange, caller) &&
+            lb_wire_has_field(caller->line, "accept-encoding")) {
+            exchange->is_gzip = false;
+        }
+    }
+}
+
+/* exchange_read: reads the answer that begins at `start`, its coding undone if it was asked for. */
+static void exchange_read(const struct lb_world *world, struct lb_wire_exchange *exchange,
+                          const struct lb_net_log *log, size_t start, uint8_t *body)
 {
     static const uint8_t nothing[1] = {0};
     const uint8_t *sent = log->sent_size == 0 ? nothing : log->sent;
+    const struct lb_model_asked asked = {exchange->is_head, exchange->is_upgrade};
+    struct lb_model *model = &exchange->model;
+    exchange->is_located = true;
+    exchange->start = start;
+    exchange->body = body;
+    lb_model_read_as(&asked, sent + start, log->sent_size - start, log_has_end(log), body, model);
+    if (exchange->is_gzip && model->coding != LB_MODEL_PLAIN && model->framing != LB_MODEL_NONE) {
+        bool is_dropped = world->c->options[LB_CASE_OPTION_GZIP_TAIL] != 0;
+        lb_model_decode(model, body, is_dropped, &exchange->decoded);
+        exchange->body = exchange->decoded == NULL ? body : exchange->decoded;
+    }
+}
+
+/* log_answers: finds and reads the answers to the requests that log_requests has added. */
+static void log_answers(const struct lb_world *world, uint32_t first, const struct lb_net_log *log,
+                        uint8_t **bodies)
+{
+    struct lb_wire *wire = world->wire;
     size_t start = 0;
     for (uint32_t i = first; i < wire->count; i++) {
         struct lb_wire_exchange *exchange = &wire->exchanges[i];
-        exchange->is_located = true;
-        exchange->start = start;
-        exchange->body = *bodies;
-        lb_model_read(sent + start, log->sent_size - start, log_has_end(log), exchange->is_head,
-                      *bodies, &exchange->model);
-        *bodies += exchange->model.body_size;
+        exchange_settle_gzip(world, exchange);
+        exchange_read(world, exchange, log, start, *bodies);
+        *bodies += exchange->model.is_decoded ? exchange->model.end : exchange->model.body_size;
         if (!exchange->model.is_complete) {
             return;
         }
         start += exchange->model.end;
     }
+}
+
+void lb_wire_forget(struct lb_wire *wire)
+{
+    for (uint32_t i = 0; i < wire->count; i++) {
+        free(wire->exchanges[i].decoded);
+        wire->exchanges[i].decoded = NULL;
+    }
+    wire->count = 0;
 }
 
 void lb_wire_read(struct lb_world *world)
@@ -157,15 +271,15 @@ void lb_wire_read(struct lb_world *world)
     if (stamp == wire->stamp) {
         return;
     }
+    lb_wire_forget(wire);
     wire->stamp = stamp;
-    wire->count = 0;
     uint8_t *bodies = wire->bodies;
     for (size_t i = 0; i < lb_net_log_count(world->net); i++) {
         struct lb_net_log log;
         lb_net_log(world->net, i, &log);
         uint32_t first = wire->count;
-        log_requests(wire, i, &log);
-        log_answers(wire, first, &log, &bodies);
+        log_requests(world, i, &log);
+        log_answers(world, first, &log, &bodies);
     }
     LB_ASSERT((size_t)(bodies - wire->bodies) <= wire->capacity);
 }
@@ -194,13 +308,22 @@ bool lb_wire_is_of(const struct lb_world *world, const struct lb_wire_exchange *
                    const struct lb_caller *caller)
 {
     const struct lb_line *line = caller->line;
-    if (line == NULL || exchange->is_head != (line->verb == LB_VERB_HEAD) ||
-        (exchange->is_partial ? exchange->path_size > line->path.size
-                              : exchange->path_size != line->path.size) ||
-        !path_is(exchange->path, line->path.bytes, exchange->path_size)) {
+    if (line == NULL) {
         return false;
     }
-    if (exchange->is_partial && caller->is_answered &&
+    const char *method = lb_verb_method(line->verb);
+    bool is_partial = exchange->is_partial;
+    size_t method_size = strlen(method);
+    if (is_partial
+            ? exchange->path_size > line->path.size || exchange->method_size > method_size
+            : exchange->path_size != line->path.size || exchange->method_size != method_size) {
+        return false;
+    }
+    if (!path_is(exchange->path, line->path.bytes, exchange->path_size) ||
+        !path_is(exchange->method, method, exchange->method_size)) {
+        return false;
+    }
+    if (is_partial && caller->is_answered &&
         caller->answered_sequence <= exchange->begin.sequence &&
         caller_was_written(world, caller)) {
         return false; /* what little there is of it agrees, but it was answered by then, elsewhere */
@@ -245,17 +368,31 @@ void lb_wire_read_unasked(const struct lb_world *world, size_t log_index,
                           const struct lb_caller *caller, uint8_t *body,
                           struct lb_wire_exchange *ret_exchange)
 {
-    static const uint8_t nothing[1] = {0};
     struct lb_net_log log;
+    struct lb_transport_options options;
+    const struct lb_line *line = caller->line;
+    lb_world_options(world, &options);
     lb_net_log(world->net, log_index, &log);
     LB_ASSERT(log.written_size == 0);
     memset(ret_exchange, 0, sizeof *ret_exchange);
     ret_exchange->log_index = log_index;
-    ret_exchange->is_located = true;
-    ret_exchange->is_head = caller->line->verb == LB_VERB_HEAD;
-    ret_exchange->body = body;
-    lb_model_read(log.sent_size == 0 ? nothing : log.sent, log.sent_size, log_has_end(&log),
-                  ret_exchange->is_head, body, &ret_exchange->model);
+    ret_exchange->is_head = line->verb == LB_VERB_HEAD;
+    ret_exchange->is_upgrade = line->is_upgrade;
+    ret_exchange->is_gzip = !options.is_gzip_off && !lb_wire_has_field(line, "accept-encoding") &&
+                            !lb_wire_has_field(line, "range") && line->verb != LB_VERB_HEAD;
+    exchange_read(world, ret_exchange, &log, 0, body);
+}
+
+bool lb_wire_has_field(const struct lb_line *line, const char *name)
+{
+    size_t size = strlen(name);
+    for (uint32_t i = 0; i < line->field_count; i++) {
+        if (line->fields[i].size > size && line->fields[i].bytes[size] == ':' &&
+            strncasecmp(line->fields[i].bytes, name, size) == 0) {
+            return true;
+        }
+    }
+    return false;
 }
 
 bool lb_wire_is_unasked(const struct lb_world *world, const struct lb_net_log *log,
@@ -358,8 +495,23 @@ static const char *exchange_dirt(const struct lb_world *world,
                                  const struct lb_wire_exchange *exchange, const char **ret_context)
 {
     const struct lb_model *model = &exchange->model;
-    if (exchange->is_close) {
+    struct lb_transport_options options;
+    lb_world_options(world, &options);
+    const struct lb_caller *caller = lb_wire_caller(world, exchange);
+    if (exchange->upload.is_close || (caller != NULL && caller->line->is_close)) {
         *ret_context = "request-close";
+        return "R1";
+    }
+    if (options.is_keep_alive_off) {
+        *ret_context = "keep-alive-off";
+        return "R1";
+    }
+    if (exchange->upload.is_http10) {
+        *ret_context = "request-of-an-old-version";
+        return "R1";
+    }
+    if (model->framing == LB_MODEL_UPGRADED) {
+        *ret_context = "upgraded";
         return "R1";
     }
     if (model->framing == LB_MODEL_UNTIL_CLOSE) {
@@ -370,8 +522,9 @@ static const char *exchange_dirt(const struct lb_world *world,
         *ret_context = "response-close";
         return "R1";
     }
-    const struct lb_caller *caller = lb_wire_caller(world, exchange);
-    if (model->framing != LB_MODEL_NONE && caller != NULL && caller->outcome != LB_END) {
+    bool is_drained = caller != NULL && caller->is_closed && lb_world_drains(world);
+    if (model->framing != LB_MODEL_NONE && caller != NULL && caller->outcome != LB_END &&
+        !is_drained) {
         *ret_context = "body-not-at-its-end";
         return "R1";
     }
@@ -385,6 +538,10 @@ const char *lb_wire_dirt(const struct lb_world *world, const struct lb_wire_exch
     if (exchange->is_partial) {
         *ret_context = "request-not-written";
         return "R1";
+    }
+    if (exchange->upload.state != LB_UPLOAD_OVER) {
+        *ret_context = "request-not-written";
+        return exchange->upload.is_expect ? "R8" : "R7";
     }
     if (!exchange->is_located || !model->is_known) {
         return NULL; /* nothing is claimed about what the model does not know */

@@ -7,6 +7,7 @@
 #define LASTBYTE_CONFORMANCE_WIRE_H
 
 #include "model.h"
+#include "upload.h"
 #include "world.h"
 
 #define LB_WIRE_EXCHANGES_MAX 512
@@ -14,6 +15,7 @@
 /* What had passed on a connection at one moment. */
 struct lb_wire_mark {
     uint32_t sequence;
+    uint64_t time_ns;
     size_t sent_size;
     size_t read_size;
     bool is_server_ended; /* or reset */
@@ -24,15 +26,25 @@ struct lb_wire_exchange {
     size_t log_index;
     uint32_t ordinal; /* 0 is the connection's first */
     bool is_head;
-    bool is_close;   /* the request says Connection: close */
+    bool is_upgrade; /* the request asks for another protocol */
+    bool is_gzip;    /* the transport has asked for a content coding */
     bool is_located; /* it is known where the answer begins */
+    const char *method;
+    size_t method_size;
     bool is_partial; /* its head was not written to its end; the path is what there is of it */
     const char *path;
     size_t path_size;
+    const uint8_t *head; /* of the request, head_size bytes, as it was written */
+    size_t head_size;
+    struct lb_upload upload;   /* the request: whether it is whole, what it says */
     struct lb_wire_mark begin; /* when the client last looked before it wrote, or began to write */
-    size_t start;              /* where in the server's bytes the answer begins */
-    struct lb_model model;     /* offsets count from `start` */
+    struct lb_wire_mark asked; /* when the head was written */
+    bool has_body_begun;
+    struct lb_wire_mark body_begin; /* before the first byte of the body was written */
+    size_t start;                   /* where in the server's bytes the answer begins */
+    struct lb_model model;          /* offsets count from `start` */
     const uint8_t *body;
+    uint8_t *decoded; /* malloc; NULL: no coding was undone */
 };
 
 struct lb_wire {
@@ -45,6 +57,9 @@ struct lb_wire {
 
 /* lb_wire_read: reads all connections of the world anew into world->wire. */
 void lb_wire_read(struct lb_world *world);
+
+/* lb_wire_forget: gives back what lb_wire_read has allocated for decoded bodies. */
+void lb_wire_forget(struct lb_wire *wire);
 
 /* lb_wire_is_of: whether the exchange carries the caller's request: host, method and path agree. */
 bool lb_wire_is_of(const struct lb_world *world, const struct lb_wire_exchange *exchange,
@@ -71,6 +86,9 @@ bool lb_wire_is_host_of(const struct lb_world *world, const struct lb_net_log *l
 void lb_wire_read_unasked(const struct lb_world *world, size_t log_index,
                           const struct lb_caller *caller, uint8_t *body,
                           struct lb_wire_exchange *ret_exchange);
+
+/* lb_wire_has_field: whether a request line has a further field of that name (lower case). */
+bool lb_wire_has_field(const struct lb_line *line, const char *name);
 
 /* lb_wire_was_refused: whether a dial to the caller's host was refused. */
 bool lb_wire_was_refused(const struct lb_world *world, const struct lb_caller *caller);

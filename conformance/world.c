@@ -75,12 +75,23 @@ static enum lb_verdict line_verdict(const struct lb_case *c, const struct lb_lin
     return c->level == LB_LEVEL_SHOULD ? LB_VERDICT_WEAK : LB_VERDICT_FAIL;
 }
 
-/* world_is_expected: whether what the case expects must come. A fault may change it; short reads and
- * writes may not, unless a schedule has them meet something else. */
+/* case_is_cut: whether a case says that it holds however the servers' bytes are cut. */
+static bool case_is_cut(const struct lb_case *c)
+{
+    uint32_t i = 0;
+    while (i < c->slice_count && (c->slices[i] == 0 || c->slices[i] == LB_NET_WHOLE)) {
+        i++;
+    }
+    return i < c->slice_count;
+}
+
+/* world_is_expected: whether what the case expects must come. A fault may change it; short writes may
+ * not, nor short reads where the case is cut anyway, unless a schedule has them meet something else. */
 static bool world_is_expected(const struct lb_world *world)
 {
     enum lb_fault_kind kind = world->fault.fault.kind;
-    bool is_short = kind == LB_FAULT_SHORT_READ || kind == LB_FAULT_SHORT_WRITE;
+    bool is_short =
+        kind == LB_FAULT_SHORT_WRITE || (kind == LB_FAULT_SHORT_READ && case_is_cut(world->c));
     bool is_base = world->variant->departure_count == 0 && world->c->departure_count == 0;
     return kind == LB_FAULT_NONE || (is_short && is_base);
 }
@@ -105,11 +116,13 @@ void lb_world_options(const struct lb_world *world, struct lb_transport_options 
     const struct lb_case *c = world->c;
     lb_transport_options_default(ret_options);
     ret_options->is_checked = true;
-    ret_options->is_gzip_off = true;
     uint64_t *const durations[LB_CASE_OPTION_COUNT] = {
         [LB_CASE_OPTION_IDLE_TIMEOUT] = &ret_options->idle_duration_ns,
         [LB_CASE_OPTION_DIAL_TIMEOUT] = &ret_options->dial_duration_ns,
         [LB_CASE_OPTION_HEAD_TIMEOUT] = &ret_options->head_duration_ns,
+        [LB_CASE_OPTION_DRAIN_TIME] = &ret_options->drain_duration_ns,
+        [LB_CASE_OPTION_CONTINUE_TIMEOUT] = &ret_options->continue_duration_ns,
+        [LB_CASE_OPTION_WRITTEN_TIMEOUT] = &ret_options->written_duration_ns,
     };
     uint32_t *const numbers[LB_CASE_OPTION_COUNT] = {
         [LB_CASE_OPTION_PER_HOST] = &ret_options->connections_per_host_max,
@@ -117,16 +130,30 @@ void lb_world_options(const struct lb_world *world, struct lb_transport_options 
         [LB_CASE_OPTION_IDLE_TOTAL] = &ret_options->idle_total_max,
         [LB_CASE_OPTION_HEAD_SIZE] = &ret_options->head_size_max,
         [LB_CASE_OPTION_RETRIES] = &ret_options->retries_max,
+        [LB_CASE_OPTION_GZIP_RATIO] = &ret_options->gzip_ratio_max,
     };
     for (int i = 0; i < LB_CASE_OPTION_COUNT; i++) {
         if (c->is_option_set[i] && durations[i] != NULL) {
             *durations[i] = c->options[i];
-        } else if (c->is_option_set[i]) {
-            LB_ASSERT(numbers[i] != NULL);
+        } else if (c->is_option_set[i] && numbers[i] != NULL) {
             *numbers[i] = c->options[i] > UINT32_MAX ? UINT32_MAX : (uint32_t)c->options[i];
         }
     }
+    if (c->is_option_set[LB_CASE_OPTION_DRAIN]) {
+        ret_options->drain_size_max = c->options[LB_CASE_OPTION_DRAIN];
+    }
+    bool is_tail_dropped = c->options[LB_CASE_OPTION_GZIP_TAIL] != 0;
+    ret_options->gzip_tail = is_tail_dropped ? LB_GZIP_TAIL_DROPPED : LB_GZIP_TAIL_MEMBERS;
+    ret_options->is_gzip_off = c->options[LB_CASE_OPTION_GZIP] == 0;
+    ret_options->is_keep_alive_off =
+        c->is_option_set[LB_CASE_OPTION_KEEP_ALIVE] && c->options[LB_CASE_OPTION_KEEP_ALIVE] == 0;
     ret_options->head_size_max = ret_options->head_size_max == 0 ? 1 : ret_options->head_size_max;
+}
+
+bool lb_world_drains(const struct lb_world *world)
+{
+    return world->c->is_option_set[LB_CASE_OPTION_DRAIN] &&
+           world->c->options[LB_CASE_OPTION_DRAIN] > 0;
 }
 
 struct lb_signal *lb_world_signal(struct lb_world *world, struct lb_text name)

@@ -7,7 +7,10 @@
  *   world.c     findings, failures, options, signals
  *   run.c       a run from its making to its verdict
  *   program.c   the client lane: callers and their operations
+ *   source.c    what the program hands over: sources of bodies, hooks
+ *   taken.c     sockets that the program takes over
  *   server.c    the server lane: scripts
+ *   upload.c    requests and their bodies as a server reads them
  *   outcome.c   outcomes seen against outcomes expected
  *   model.c     what the bytes on a connection mean, read independently of the transport
  *   wire.c      the model applied to every connection of the run
@@ -29,17 +32,49 @@
 #define LB_WORLD_TIME_MAX_NS (8ull * 3600 * 1000000000) /* beyond every lawful wait of a case */
 #define LB_WORLD_ITEMS_MAX 4 /* items of one seen outcome: code, bytes, end or error */
 #define LB_WORLD_SIGNALS_MAX 16
+#define LB_WORLD_INTERIMS_MAX 30 /* codes of interim responses that are kept for one request */
 
 /* What an operation brought. Its bytes are a range of the request's received ones. */
 struct lb_seen {
     uint16_t code;        /* 0: none */
+    uint32_t code_count;  /* interim ones before it: those of its caller from the first on */
     bool is_done;         /* ok */
+    bool is_none;         /* none */
     bool is_ended;        /* end */
     bool is_pending;      /* pending */
     bool is_ignored;      /* the operation did not apply: there was nothing to do it to */
     enum lb_status error; /* LB_OK: none */
     size_t bytes_start;
     size_t bytes_end;
+    const char *text; /* a trailer field's value in place of received bytes; NULL: it is none */
+};
+
+/* The source of a request's body, and what was done to it (source.c). */
+struct lb_world_source {
+    struct lb_source source;
+    struct lb_world *world;
+    const struct lb_case_source *script; /* NULL: the request has no body */
+    const char *name;                    /* of the request */
+    uint64_t at;                         /* the next byte */
+    uint64_t read_size;                  /* bytes given, over all passes */
+    uint32_t read_count;
+    uint32_t late_count; /* reads that began after the close */
+    uint32_t close_count;
+    uint32_t rewind_count;
+    bool is_reading;
+    bool is_failed; /* it has failed, or ended before its size */
+    uint32_t failed_sequence;
+    bool is_over; /* nothing may touch it any more (B6) */
+    struct lb_sim_queue queue;
+};
+
+/* The hook that sees interim responses, and the codes that it saw. */
+struct lb_world_interim {
+    struct lb_interim interim;
+    struct lb_caller *caller;
+    uint16_t codes[LB_WORLD_INTERIMS_MAX];
+    uint32_t count;
+    bool is_refused; /* it has ended the request */
 };
 
 /* A request as its callers see it. */
@@ -61,9 +96,18 @@ struct lb_caller {
     uint32_t outcome_sequence;  /* of the network's next record when the outcome was seen */
     uint64_t start_time_ns;
     uint64_t deadline_ns;
+    bool is_invalid; /* its request could not be made */
     bool is_dropped;
     bool is_closed; /* close was called on a response */
     bool has_close_returned;
+    uint64_t close_time_ns;
+    uint32_t close_sequence;  /* of the network's next record when close was called */
+    struct lb_socket *taken;  /* of a 101; NULL: none, or closed */
+    bool has_taken;           /* the socket was taken over */
+    const char *trailer_name; /* of the last trailer field that was looked at and was there */
+    char *trailer_value;      /* malloc */
+    struct lb_world_source source;
+    struct lb_world_interim interim;
     bool is_cancelled;             /* cancel was called */
     bool was_final_when_cancelled; /* its outcome was already seen */
     bool is_sending;               /* a caller is inside send */
@@ -123,6 +167,9 @@ struct lb_world {
 /* lb_world_options: the transport's options of a case. */
 void lb_world_options(const struct lb_world *world, struct lb_transport_options *ret_options);
 
+/* lb_world_drains: whether bodies that are closed early are drained. */
+bool lb_world_drains(const struct lb_world *world);
+
 /* lb_world_find: files a finding, at most once per rule and context. `detail` is a format. */
 void lb_world_find(struct lb_world *world, const char *rule, const char *context,
                    const char *detail, ...) __attribute__((format(printf, 4, 5)));
@@ -168,6 +215,31 @@ void lb_memory_reclaim(struct lb_counted_memory *counted);
 void lb_program_start(struct lb_world *world);
 /* lb_program_release: releases the requests that have ended or were closed, on a caller's stack. */
 void lb_program_release(struct lb_world *world);
+
+/* -- source.c -- */
+
+/* lb_world_source_make: a fresh source for a request line, to be kept by its request; NULL: it has no
+ * body. */
+struct lb_source *lb_world_source_make(struct lb_world *world, struct lb_caller *caller,
+                                       const struct lb_line *line);
+/* lb_world_source_end: the request was not made, its send has failed, or it was released: its source is
+ * closed, and not touched any more (B6, O2). */
+void lb_world_source_end(struct lb_caller *caller);
+/* lb_world_interim_make: a fresh hook for a request line; NULL: it has none. */
+struct lb_interim *lb_world_interim_make(struct lb_caller *caller, const struct lb_line *line);
+
+/* -- taken.c -- */
+
+/* lb_taken_take: takes the socket of a response that says 101. */
+void lb_taken_take(struct lb_caller *caller);
+/* lb_taken_read, lb_taken_write: as those of a socket; write takes all bytes. read is called between
+ * reading_count++ and lb_taken_leave. */
+enum lb_status lb_taken_read(struct lb_caller *caller, void *bytes, size_t size, size_t *ret_size);
+enum lb_status lb_taken_write(struct lb_caller *caller, const char *bytes, size_t size);
+/* lb_taken_leave: a call on the socket is over; the last one after a close closes it. */
+void lb_taken_leave(struct lb_caller *caller);
+/* lb_taken_close: ends the socket; what is blocked in it returns LB_CLOSED. */
+void lb_taken_close(struct lb_caller *caller);
 
 /* -- server.c -- */
 

@@ -25,6 +25,8 @@ struct record {
     uint32_t count;
 };
 
+#define LBI_METHODS (LB_VERB_OPTIONS - LB_VERB_GET + 1)
+
 struct decoder {
     struct lbi_draft draft;
     struct record record;
@@ -130,6 +132,14 @@ static void operand_flags(enum lbi_operand kind, uint8_t operand, struct lb_line
     if (kind == LBI_OPERAND_GET) {
         line->is_close = (operand & 1) != 0;
         line->is_background = (operand & 2) != 0;
+    } else if (kind == LBI_OPERAND_FLAGS) {
+        line->is_close = (operand & 1) != 0;
+        line->is_background = (operand & 2) != 0;
+        line->is_interim = (operand & 4) != 0;
+        line->is_upgrade = (operand & 8) != 0;
+        line->is_http10 = (operand & 16) != 0;
+        line->is_expect = (operand & 32) != 0;
+        line->is_idempotent = (operand & 64) != 0;
     } else if (kind == LBI_OPERAND_BACK) {
         line->is_background = (operand & 1) != 0;
     } else if (kind == LBI_OPERAND_WANT) {
@@ -160,6 +170,22 @@ static uint64_t decoder_read(const struct record *record, uint32_t index)
     return size == 0 || size == UINT64_MAX ? LB_CASE_ALL : lbi_size_cut(size, UINT32_MAX);
 }
 
+/* decoder_whole: how much of a body a server reads. */
+static uint64_t decoder_whole(const struct record *record, uint32_t index)
+{
+    uint64_t size = record_size(record, index);
+    return size == 0 ? LB_CASE_ALL : lbi_size_cut(size, LB_CASE_FILL_MAX);
+}
+
+/* decoder_text: the operands from `index` on as characters. */
+static struct lb_text decoder_text(struct decoder *decoder, uint32_t index)
+{
+    const struct record *record = &decoder->record;
+    uint32_t size = record->count > index ? record->count - index : 0;
+    const char *bytes = size == 0 ? "" : (const char *)record->operands + index;
+    return lb_case_text(decoder->draft.c, bytes, size);
+}
+
 /* decoder_operand: operand `index` of the record into a line; false: the operation says nothing. */
 static bool decoder_operand(struct decoder *decoder, enum lbi_operand kind, uint32_t index,
                             struct lb_line *line)
@@ -176,10 +202,20 @@ static bool decoder_operand(struct decoder *decoder, enum lbi_operand kind, uint
     case LBI_OPERAND_REQUEST:
         return decoder_request(decoder, operand, line);
     case LBI_OPERAND_GET:
+    case LBI_OPERAND_FLAGS:
     case LBI_OPERAND_BACK:
     case LBI_OPERAND_WANT:
     case LBI_OPERAND_END:
         operand_flags(kind, operand, line);
+        return true;
+    case LBI_OPERAND_METHOD:
+        line->verb = (enum lb_verb)(LB_VERB_GET + operand % LBI_METHODS);
+        return true;
+    case LBI_OPERAND_FIELD:
+        line->bytes = lbi_field_name(operand % LBI_FIELDS);
+        return true;
+    case LBI_OPERAND_WHOLE:
+        line->number = decoder_whole(record, index);
         return true;
     case LBI_OPERAND_HEAD:
         line->bytes = decoder_head(decoder);
@@ -201,8 +237,8 @@ static bool decoder_operand(struct decoder *decoder, enum lbi_operand kind, uint
         line->time_ns = decoder_time(decoder, record_time(record, index));
         return true;
     case LBI_OPERAND_TEXT:
-        line->bytes = lb_case_text(decoder->draft.c, (const char *)record->operands, record->count);
-        return record->count > 0 || line->verb == LB_VERB_HEAD_LINE;
+        line->bytes = decoder_text(decoder, index);
+        return line->bytes.size > 0 || line->verb == LB_VERB_HEAD_LINE;
     case LBI_OPERAND_OCTETS:
         line->bytes = decoder_octets(decoder);
         return record->count > 0 || line->verb == LB_VERB_HEAD_LINE;
@@ -214,6 +250,8 @@ static bool decoder_operand(struct decoder *decoder, enum lbi_operand kind, uint
     case LBI_OPERAND_CHOICE:
     case LBI_OPERAND_PRIORITY:
     case LBI_OPERAND_DIGITS:
+    case LBI_OPERAND_SOURCE:
+    case LBI_OPERAND_EVENT:
     case LBI_OPERAND_KINDS:
         break;
     }
@@ -282,13 +320,92 @@ static void decoder_server(struct decoder *decoder)
     }
 }
 
+/* decoder_body: the body of the newest request. */
+static void decoder_body(struct decoder *decoder, struct lb_line *request)
+{
+    struct lbi_draft *draft = &decoder->draft;
+    const struct record *record = &decoder->record;
+    uint8_t operand = record_operand(record, 0);
+    struct lb_case_source *source = lb_case_alloc(draft->c, sizeof(*source));
+    source->size = lbi_size_cut(record_size(record, 1), LBI_UPLOADED_MAX - draft->uploaded);
+    source->is_chunked = (operand & 1) != 0;
+    source->is_once = (operand & 2) != 0;
+    source->piece = lbi_piece((uint32_t)(operand >> 2) % LBI_PIECES);
+    draft->uploaded += source->size;
+    request->source = source;
+}
+
+/* decoder_event: what the source of the newest request does at one place. */
+static void decoder_event(struct decoder *decoder, struct lb_line *request)
+{
+    const struct record *record = &decoder->record;
+    if (request->source == NULL) {
+        return;
+    }
+    struct lb_case_source *source = lb_case_alloc(decoder->draft.c, sizeof(*source));
+    *source = *request->source;
+    source->event = (enum lb_source_event)(LB_SOURCE_AWAITS + record_operand(record, 0) % 4);
+    source->signal = (struct lb_text){.bytes = NULL, .size = 0};
+    if (source->event == LB_SOURCE_AWAITS) {
+        source->signal = lbi_signal_name(record_operand(record, 1) % LBI_SIGNALS);
+    }
+    source->at = lbi_size_cut(record_size(record, 2), source->size);
+    request->source = source;
+}
+
+/* decoder_with: a further field of the newest request. */
+static void decoder_with(struct decoder *decoder, struct lb_line *request)
+{
+    struct lb_text text = decoder_text(decoder, 0);
+    if (text.size == 0 || request->field_count == LB_CASE_FIELDS_MAX) {
+        return;
+    }
+    uint32_t count = request->field_count;
+    struct lb_text *fields = lb_case_alloc(decoder->draft.c, (count + 1) * sizeof(*fields));
+    if (count > 0) {
+        memcpy(fields, request->fields, count * sizeof(*fields));
+    }
+    fields[count] = text;
+    request->fields = fields;
+    request->field_count = count + 1;
+}
+
+/* decoder_more: what is added to the newest request; false: the operation is another one. */
+static bool decoder_more(struct decoder *decoder)
+{
+    struct lb_line *newest = lbi_draft_newest(&decoder->draft);
+    switch ((int)decoder->record.operation) {
+    case LBI_OPERATION_BODY:
+        if (newest != NULL) {
+            decoder_body(decoder, newest);
+        }
+        return true;
+    case LBI_OPERATION_BODY_EVENT:
+        if (newest != NULL) {
+            decoder_event(decoder, newest);
+        }
+        return true;
+    case LBI_OPERATION_WITH:
+        if (newest != NULL) {
+            decoder_with(decoder, newest);
+        }
+        return true;
+    default:
+        return false;
+    }
+}
+
 static void decoder_client(struct decoder *decoder)
 {
     struct lbi_draft *draft = &decoder->draft;
     enum lbi_operation operation = decoder->record.operation;
     bool is_exchange = operation == LBI_OPERATION_EXCHANGE;
-    enum lb_verb verb = is_exchange ? LB_VERB_GET : lbi_operation_row(operation)->verb;
-    bool is_request = verb == LB_VERB_GET || verb == LB_VERB_HEAD;
+    bool is_ask = operation == LBI_OPERATION_ASK;
+    if (decoder_more(decoder)) {
+        return;
+    }
+    enum lb_verb verb = is_exchange || is_ask ? LB_VERB_GET : lbi_operation_row(operation)->verb;
+    bool is_request = lb_verb_is_request(verb);
     struct lb_line line;
     if (is_request && draft->c->request_count == LBI_REQUESTS_MAX) {
         return;

@@ -79,8 +79,9 @@ bool lbi_draft_may_serve(const struct lbi_draft *draft, uint32_t host, uint32_t 
     case LBI_SCRIPT_OPEN:
         return verb != LB_VERB_REFUSE || script->lines.lines.count == 0;
     case LBI_SCRIPT_HALF:
-        return verb == LB_VERB_WANT_END || verb == LB_VERB_PAUSE || verb == LB_VERB_AWAIT ||
-               verb == LB_VERB_CLOSE_SERVER || verb == LB_VERB_RESET || verb == LB_VERB_STALL;
+        return verb == LB_VERB_WANT_BODY || verb == LB_VERB_WANT_END || verb == LB_VERB_PAUSE ||
+               verb == LB_VERB_AWAIT || verb == LB_VERB_CLOSE_SERVER || verb == LB_VERB_RESET ||
+               verb == LB_VERB_STALL;
     case LBI_SCRIPT_GONE:
         return verb == LB_VERB_CLOSE_SERVER || verb == LB_VERB_RESET;
     case LBI_SCRIPT_ENDED:
@@ -160,8 +161,9 @@ void lbi_draft_ask(struct lbi_draft *draft, const struct lb_line *line)
     struct lb_case *c = draft->c;
     struct lb_line *added = lines_add(c, &draft->client);
     *added = *line;
-    if (line->verb == LB_VERB_GET || line->verb == LB_VERB_HEAD) {
+    if (lb_verb_is_request(line->verb)) {
         uint32_t index = c->request_count;
+        draft->newest = draft->client.lines.count - 1;
         LB_ASSERT(index < LBI_REQUESTS_MAX);
         added->path = lbi_request_path(index);
         added->request = (int32_t)index;
@@ -173,6 +175,12 @@ void lbi_draft_ask(struct lbi_draft *draft, const struct lb_line *line)
     if (line->host >= 0) {
         draft->hosts_used |= UINT32_C(1) << (uint32_t)line->host;
     }
+}
+
+struct lb_line *lbi_draft_newest(struct lbi_draft *draft)
+{
+    LB_ASSERT(draft->newest < draft->client.lines.count || draft->c->request_count == 0);
+    return draft->c->request_count == 0 ? NULL : &draft->client.lines.lines[draft->newest];
 }
 
 void lbi_draft_depart(struct lbi_draft *draft, const struct lb_sim_departure *departure)

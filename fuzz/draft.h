@@ -32,6 +32,8 @@ struct lbi_draft {
     struct lbi_draft_lines client; /* `host` of a line counts from a until lbi_draft_finish */
     uint32_t hosts_used;           /* a bit for each */
     uint64_t filled;               /* bytes of all fills so far */
+    uint64_t uploaded;             /* bytes of all bodies of requests so far */
+    uint32_t newest;               /* the client line that made the newest request */
     uint64_t time_ns;              /* all pauses, advances and deadlines so far */
 };
 
@@ -55,9 +57,12 @@ void lbi_draft_serve(struct lbi_draft *draft, uint32_t host, uint32_t conn,
  */
 bool lbi_head_end_is_implied(const struct lb_lines *script, uint32_t at);
 
-/* lbi_draft_ask: appends a client line; a get or head makes the next request, of which there
+/* lbi_draft_ask: appends a client line; a get, head, post, ... makes the next request, of which there
  * must be less than LBI_REQUESTS_MAX. */
 void lbi_draft_ask(struct lbi_draft *draft, const struct lb_line *line);
+
+/* lbi_draft_newest: the line that made the newest request, to add to it; NULL: there is none. */
+struct lb_line *lbi_draft_newest(struct lbi_draft *draft);
 
 /* lbi_draft_depart: appends a departure; there are less than LB_SIM_DEPARTURES_MAX. */
 void lbi_draft_depart(struct lbi_draft *draft, const struct lb_sim_departure *departure);

@@ -182,16 +182,40 @@ static void put_request(struct encoder *encoder, const struct lb_line *line)
     put_operand(encoder, (encoder->request_count - 1 - (uint32_t)line->request) & 0x7f);
 }
 
-static void put_signal(struct encoder *encoder, const struct lb_line *line)
+static void put_signal(struct encoder *encoder, struct lb_text signal, uint32_t place)
 {
     for (uint32_t i = 0; i < LBI_SIGNALS; i++) {
         struct lb_text name = lbi_signal_name(i);
-        if (name.size == line->name.size && memcmp(name.bytes, line->name.bytes, name.size) == 0) {
+        if (name.size == signal.size && memcmp(name.bytes, signal.bytes, name.size) == 0) {
             put_operand(encoder, i);
             return;
         }
     }
-    encoder_fail(encoder, LB_PROTOCOL, line->place, "a signal that is not one of s1 to s4");
+    encoder_fail(encoder, LB_PROTOCOL, place, "a signal that is not one of s1 to s4");
+}
+
+/* put_flags: the bits of a request. */
+static void put_flags(struct encoder *encoder, const struct lb_line *line)
+{
+    uint32_t flags = (line->is_close ? 1u : 0u) | (line->is_background ? 2u : 0u) |
+                     (line->is_interim ? 4u : 0u) | (line->is_upgrade ? 8u : 0u) |
+                     (line->is_http10 ? 16u : 0u) | (line->is_expect ? 32u : 0u) |
+                     (line->is_idempotent ? 64u : 0u);
+    put_operand(encoder, flags);
+}
+
+/* put_field: the name of a trailer field. */
+static void put_field(struct encoder *encoder, const struct lb_line *line)
+{
+    for (uint32_t i = 0; i < LBI_FIELDS; i++) {
+        struct lb_text name = lbi_field_name(i);
+        if (name.size == line->bytes.size &&
+            memcmp(name.bytes, line->bytes.bytes, name.size) == 0) {
+            put_operand(encoder, i);
+            return;
+        }
+    }
+    encoder_fail(encoder, LB_PROTOCOL, line->place, "a trailer field of another name");
 }
 
 /* put_line_operand: what a line says of one kind. */
@@ -225,7 +249,20 @@ static void put_line_operand(struct encoder *encoder, enum lbi_operand kind,
                                                                     : 2);
         break;
     case LBI_OPERAND_SIGNAL:
-        put_signal(encoder, line);
+        put_signal(encoder, line->name, line->place);
+        break;
+    case LBI_OPERAND_METHOD:
+        LB_ASSERT(lb_verb_is_request(line->verb));
+        put_operand(encoder, (uint64_t)(line->verb - LB_VERB_GET));
+        break;
+    case LBI_OPERAND_FLAGS:
+        put_flags(encoder, line);
+        break;
+    case LBI_OPERAND_FIELD:
+        put_field(encoder, line);
+        break;
+    case LBI_OPERAND_WHOLE:
+        put_size(encoder, line->number == LB_CASE_ALL ? 0 : line->number, line->place);
         break;
     case LBI_OPERAND_READ:
         put_size(encoder, line->number == LB_CASE_ALL ? 0 : line->number, line->place);
@@ -254,6 +291,8 @@ static void put_line_operand(struct encoder *encoder, enum lbi_operand kind,
     case LBI_OPERAND_PRIORITY:
     case LBI_OPERAND_DIGITS:
     case LBI_OPERAND_NUMBER:
+    case LBI_OPERAND_SOURCE:
+    case LBI_OPERAND_EVENT:
     case LBI_OPERAND_KINDS:
         LB_ASSERT(false);
     }
@@ -286,6 +325,55 @@ static void encode_operation(struct encoder *encoder, enum lbi_operation operati
     encoder_end(encoder);
 }
 
+/* is_plain: whether a request is one of the two that have operations of their own. */
+static bool is_plain(const struct lb_line *line)
+{
+    bool has_flag = line->is_interim || line->is_upgrade || line->is_http10 || line->is_expect ||
+                    line->is_idempotent;
+    return (line->verb == LB_VERB_GET || line->verb == LB_VERB_HEAD) && !has_flag;
+}
+
+/* put_source: the bits of a source. */
+static void put_source(struct encoder *encoder, const struct lb_case_source *source, uint32_t place)
+{
+    for (uint32_t i = 0; i < LBI_PIECES; i++) {
+        if (lbi_piece(i) == source->piece) {
+            put_operand(encoder,
+                        (source->is_chunked ? 1u : 0u) | (source->is_once ? 2u : 0u) | i << 2);
+            return;
+        }
+    }
+    encoder_fail(encoder, LB_PROTOCOL, place, "pieces of %u bytes", (unsigned)source->piece);
+}
+
+/* encode_more: what stands in a request's line beyond its operation. */
+static void encode_more(struct encoder *encoder, const struct lb_line *line)
+{
+    const struct lb_case_source *source = line->source;
+    if (source != NULL) {
+        encoder_begin(encoder, LBI_OPERATION_BODY, line->place);
+        put_source(encoder, source, line->place);
+        put_size(encoder, source->size, line->place);
+        encoder_end(encoder);
+    }
+    if (source != NULL && source->event != LB_SOURCE_GOES_ON) {
+        encoder_begin(encoder, LBI_OPERATION_BODY_EVENT, line->place);
+        put_operand(encoder, (uint64_t)(source->event - LB_SOURCE_AWAITS));
+        if (source->event == LB_SOURCE_AWAITS) {
+            put_signal(encoder, source->signal, line->place);
+        } else {
+            put_operand(encoder, 0);
+        }
+        put_size(encoder, source->at, line->place);
+        encoder_end(encoder);
+    }
+    for (uint32_t i = 0; i < line->field_count; i++) {
+        encoder_begin(encoder, LBI_OPERATION_WITH, line->place);
+        put_text(encoder, line->fields[i], false);
+        encoder_end(encoder);
+    }
+}
+
 /* encode_head: a head line by its place in the table; false if it has none. */
 static bool encode_head(struct encoder *encoder, const struct lb_line *line)
 {
@@ -312,6 +400,13 @@ static void encode_line(struct encoder *encoder, const struct lb_line *line)
         return;
     }
     if (line->verb == LB_VERB_HEAD_LINE && encode_head(encoder, line)) {
+        return;
+    }
+    if (lb_verb_is_request(line->verb)) {
+        enum lbi_operation plain =
+            line->verb == LB_VERB_GET ? LBI_OPERATION_GET : LBI_OPERATION_HEAD;
+        encode_operation(encoder, is_plain(line) ? plain : LBI_OPERATION_ASK, line);
+        encode_more(encoder, line);
         return;
     }
     enum lbi_operation operation = operation_of_line(line);
@@ -410,8 +505,8 @@ static void encode_host(struct encoder *encoder, uint32_t index)
 /* is_exchange: whether three lines are a get, a read of all of it, and a close. */
 static bool is_exchange(const struct lb_line *lines, uint32_t count)
 {
-    return count >= 3 && lines[0].verb == LB_VERB_GET && !lines[0].is_background &&
-           lines[1].verb == LB_VERB_READ && !lines[1].is_background &&
+    return count >= 3 && lines[0].verb == LB_VERB_GET && is_plain(&lines[0]) &&
+           !lines[0].is_background && lines[1].verb == LB_VERB_READ && !lines[1].is_background &&
            lines[1].number == LB_CASE_ALL && lines[1].request == lines[0].request &&
            lines[2].verb == LB_VERB_CLOSE && !lines[2].is_background &&
            lines[2].request == lines[0].request;
@@ -422,9 +517,10 @@ static void encode_client(struct encoder *encoder)
     const struct lb_lines *client = &encoder->c->client;
     for (uint32_t i = 0; i < client->count && encoder->status == LB_OK;) {
         const struct lb_line *line = &client->lines[i];
-        bool is_request = line->verb == LB_VERB_GET || line->verb == LB_VERB_HEAD;
+        bool is_request = lb_verb_is_request(line->verb);
         if (is_exchange(line, client->count - i)) {
             encode_operation(encoder, LBI_OPERATION_EXCHANGE, line);
+            encode_more(encoder, line);
             i += 3;
         } else {
             encode_line(encoder, line);

@@ -103,6 +103,16 @@ static uint8_t random_operand(struct input *input, enum lbi_operand kind)
     case LBI_OPERAND_WANT:
     case LBI_OPERAND_BACK:
         return (uint8_t)random_below(input, 4);
+    case LBI_OPERAND_EVENT:
+    case LBI_OPERAND_FIELD:
+        return (uint8_t)random_below(input, 4);
+    case LBI_OPERAND_METHOD:
+        return (uint8_t)random_below(input, 6);
+    case LBI_OPERAND_FLAGS:
+        return (uint8_t)(random_below(input, 2) == 0 ? 1u << random_below(input, 7)
+                                                     : random_below(input, 128));
+    case LBI_OPERAND_SOURCE:
+        return (uint8_t)random_below(input, 32);
     case LBI_OPERAND_RESPOND:
     case LBI_OPERAND_PRIORITY:
         return (uint8_t)random_below(input, 8);
@@ -115,6 +125,7 @@ static uint8_t random_operand(struct input *input, enum lbi_operand kind)
     case LBI_OPERAND_NUMBER:
     case LBI_OPERAND_FILL:
     case LBI_OPERAND_READ:
+    case LBI_OPERAND_WHOLE:
     case LBI_OPERAND_DIGITS:
         return (uint8_t)random_below(input, random_below(input, 2) == 0 ? 8 : 127);
     case LBI_OPERAND_NONE:

@@ -34,6 +34,11 @@
         O(a), O(b), O(c)                                                                           \
     }
 
+#define OP4(a, b, c, d)                                                                            \
+    {                                                                                              \
+        O(a), O(b), O(c), O(d)                                                                     \
+    }
+
 static const struct lbi_operation_row operation_rows[LBI_OPERATION_COUNT] = {
 #define OPERATION_ROW(name, word, lane, verb, operands, aliases)                                   \
     {word, LBI_LANE_##lane, LB_VERB_##verb, operands, aliases},
@@ -93,24 +98,24 @@ static const uint8_t operation_slots[128] = {
     SLOT(RETRIES),
     SLOT(SLICE),
     SLOT(VERSION),
+    SLOT(ASK),
+    SLOT(BODY),
+    SLOT(BODY_EVENT),
+    SLOT(WITH),
+    SLOT(WRITE),
+    SLOT(TRAILER),
+    SLOT(WANT_BODY),
+    SLOT(GZIP_FILL),
+    SLOT(CHUNK_GZIP),
+    SLOT(DRAIN),
+    SLOT(DRAIN_TIME),
+    SLOT(CONTINUE_TIMEOUT),
+    SLOT(WRITTEN_TIMEOUT),
+    SLOT(GZIP),
+    SLOT(GZIP_TAIL),
+    SLOT(GZIP_RATIO),
+    SLOT(KEEP_ALIVE),
     /* aliases */
-    SLOT(EXCHANGE),
-    SLOT(RESPOND),
-    SLOT(AFTER),
-    SLOT(EXCHANGE),
-    SLOT(RESPOND),
-    SLOT(SCRIPT),
-    SLOT(GET),
-    SLOT(EXCHANGE),
-    SLOT(RESPOND),
-    SLOT(READ),
-    SLOT(CLOSE),
-    SLOT(FILL),
-    SLOT(EXCHANGE),
-    SLOT(CANCEL),
-    SLOT(RESPOND),
-    SLOT(AFTER),
-    SLOT(LINE),
     SLOT(ADVANCE),
     SLOT(SLICE),
     SLOT(GET),
@@ -121,24 +126,24 @@ static const uint8_t operation_slots[128] = {
     SLOT(PAUSE),
     SLOT(WAIT),
     SLOT(SEND),
-    SLOT(RESPOND),
-    SLOT(EXCHANGE),
+    SLOT(BODY),
+    SLOT(ASK),
     SLOT(CLOSE),
     SLOT(AFTER),
     SLOT(RESPOND),
     SLOT(SCRIPT),
-    SLOT(GET),
+    SLOT(ASK),
     SLOT(EXCHANGE),
     SLOT(READ),
-    SLOT(RESPOND),
-    SLOT(EXCHANGE),
+    SLOT(WANT_BODY),
+    SLOT(BODY_EVENT),
     SLOT(RESPOND),
     SLOT(LINE),
     SLOT(GET),
     SLOT(AFTER),
-    SLOT(EXCHANGE),
-    SLOT(PRIORITY),
-    SLOT(RESPOND),
+    SLOT(ASK),
+    SLOT(GZIP),
+    SLOT(DRAIN),
     SLOT(READ),
     SLOT(PAUSE),
     SLOT(HEAD),
@@ -148,7 +153,7 @@ static const uint8_t operation_slots[128] = {
     SLOT(FILL),
     SLOT(EXCHANGE),
     SLOT(CANCEL),
-    SLOT(RESPOND),
+    SLOT(BODY),
     SLOT(ADVANCE),
     SLOT(SCRIPT),
     SLOT(SLICE),
@@ -562,6 +567,22 @@ bool lbi_respond_match(const struct lb_line *lines, uint32_t count, enum lbi_res
         }
     }
     return best > 0;
+}
+
+/* -- bodies and trailers -- */
+
+uint64_t lbi_piece(uint32_t index)
+{
+    static const uint64_t pieces[LBI_PIECES] = {0, 1, 2, 7, 64, 500, 1000, 4096};
+    LB_ASSERT(index < LBI_PIECES);
+    return pieces[index];
+}
+
+struct lb_text lbi_field_name(uint32_t index)
+{
+    static const char *const names[LBI_FIELDS] = {"Digest", "A", "Content-Length", "b"};
+    LB_ASSERT(index < LBI_FIELDS);
+    return (struct lb_text){.bytes = names[index], .size = (uint32_t)strlen(names[index])};
 }
 
 /* -- names -- */

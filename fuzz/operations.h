@@ -15,7 +15,7 @@
 #define LBI_HOSTS 8         /* hosts a to h */
 #define LBI_CONNS 8         /* scripts of a host: connections 1 to 7, and `conn *` */
 #define LBI_CONN_ANY 7      /* the script of `conn *` */
-#define LBI_RETRIES_MAX 4 /* or a run could use up its workers */
+#define LBI_RETRIES_MAX 4   /* or a run could use up its workers */
 #define LBI_REQUESTS_MAX 16 /* requests r1 to r16; further ones are ignored */
 #define LBI_SIGNALS 4       /* signals s1 to s4 */
 #define LBI_HEAD_TOKENS 64
@@ -24,7 +24,7 @@
 #define LBI_LITERAL 127      /* in place of an index: the number itself follows */
 #define LBI_LITERAL_DIGITS 9 /* of seven bits, the lowest first */
 #define LBI_LITERAL_MAX ((UINT64_C(1) << 63) - 1)
-#define LBI_OPERANDS_MAX 3 /* kinds of one operation */
+#define LBI_OPERANDS_MAX 4 /* kinds of one operation */
 #define LBI_RESPOND_KINDS 8
 #define LBI_RESPOND_LINES 8 /* lines of an expanded `respond`, at most */
 #define LBI_RESPOND_PAUSE (50 * LBI_MILLISECOND)
@@ -33,6 +33,11 @@
 /* Bytes of all fills, so that these and all text of 4096 bytes of input stay under
  * LB_CODEC_SERVED_MAX: 64 heads of at most 80 bytes and the text are less than 10 KiB. */
 #define LBI_FILLED_MAX (54u * 1024u)
+
+/* Bytes of the bodies of all requests: each may be read in pieces of one byte, and again at each try. */
+#define LBI_UPLOADED_MAX (16u * 1024u)
+#define LBI_PIECES 8 /* sizes of the pieces in which a source gives its bytes */
+#define LBI_FIELDS 4 /* names of trailer fields that are looked at */
 
 /* Time of all pauses, advances and deadlines; and of each one. */
 #define LBI_TIME_TOTAL_MAX (300u * UINT64_C(1000000000))
@@ -61,6 +66,12 @@ enum lbi_operand {
     LBI_OPERAND_DEADLINE, /* likewise; 0: none */
     LBI_OPERAND_TEXT,     /* all operands are characters */
     LBI_OPERAND_OCTETS,   /* pairs: low seven bits, top bit */
+    LBI_OPERAND_METHOD,   /* modulo 6: get, head, post, put, delete, options */
+    LBI_OPERAND_FLAGS,  /* bits: close, background, interim, upgrade, http10, expect, idempotent */
+    LBI_OPERAND_SOURCE, /* bits: chunked, once; from the third on modulo 8: a size of pieces */
+    LBI_OPERAND_EVENT,  /* modulo 4: await, stall, fail, end */
+    LBI_OPERAND_FIELD,  /* modulo 4: the name of a trailer field */
+    LBI_OPERAND_WHOLE,  /* an interesting size, or 127 and the number; 0: all */
     LBI_OPERAND_KINDS
 };
 
@@ -71,12 +82,12 @@ enum lbi_lane { LBI_LANE_SERVER, LBI_LANE_CLIENT, LBI_LANE_SCHEDULER, LBI_LANE_O
  * LB_VERB_COUNT where it makes none or several. `aliases` is the number of its alias slots.
  */
 #define LBI_OPERATION_LIST(OPERATION)                                                              \
-    OPERATION(EXCHANGE, "exchange", CLIENT, COUNT, OP3(HOST, GET, DEADLINE), 12)                   \
-    OPERATION(GET, "get", CLIENT, GET, OP3(HOST, GET, DEADLINE), 6)                                \
+    OPERATION(EXCHANGE, "exchange", CLIENT, COUNT, OP3(HOST, GET, DEADLINE), 5)                    \
+    OPERATION(GET, "get", CLIENT, GET, OP3(HOST, GET, DEADLINE), 4)                                \
     OPERATION(HEAD, "head", CLIENT, HEAD, OP3(HOST, GET, DEADLINE), 1)                             \
-    OPERATION(READ, "read", CLIENT, READ, OP3(REQUEST, BACK, READ), 6)                             \
-    OPERATION(CLOSE, "close", CLIENT, CLOSE, OP2(REQUEST, BACK), 4)                                \
-    OPERATION(CANCEL, "cancel", CLIENT, CANCEL, OP1(REQUEST), 2)                                   \
+    OPERATION(READ, "read", CLIENT, READ, OP3(REQUEST, BACK, READ), 5)                             \
+    OPERATION(CLOSE, "close", CLIENT, CLOSE, OP2(REQUEST, BACK), 3)                                \
+    OPERATION(CANCEL, "cancel", CLIENT, CANCEL, OP1(REQUEST), 1)                                   \
     OPERATION(DROP, "drop", CLIENT, DROP, OP1(REQUEST), 1)                                         \
     OPERATION(WAIT, "wait", CLIENT, WAIT, OP1(REQUEST), 2)                                         \
     OPERATION(POLL, "poll", CLIENT, POLL, OP1(REQUEST), 0)                                         \
@@ -84,11 +95,11 @@ enum lbi_lane { LBI_LANE_SERVER, LBI_LANE_CLIENT, LBI_LANE_SCHEDULER, LBI_LANE_O
     OPERATION(ADVANCE, "advance", CLIENT, ADVANCE, OP1(TIME), 2)                                   \
     OPERATION(SETTLE, "settle", CLIENT, SETTLE, OP0, 1)                                            \
     OPERATION(SIGNAL, "signal", CLIENT, SIGNAL, OP1(SIGNAL), 1)                                    \
-    OPERATION(SCRIPT, "script", SERVER, COUNT, OP2(HOST, CONN), 3)                                 \
-    OPERATION(RESPOND, "respond", SERVER, COUNT, OP2(RESPOND, NUMBER), 14)                         \
+    OPERATION(SCRIPT, "script", SERVER, COUNT, OP2(HOST, CONN), 2)                                 \
+    OPERATION(RESPOND, "respond", SERVER, COUNT, OP2(RESPOND, NUMBER), 6)                          \
     OPERATION(WANT, "want", SERVER, WANT, OP1(WANT), 1)                                            \
     OPERATION(WANT_END, "want-end", SERVER, WANT_END, OP1(END), 0)                                 \
-    OPERATION(LINE, "line", SERVER, HEAD_LINE, OP2(HEAD, NUMBER), 3)                               \
+    OPERATION(LINE, "line", SERVER, HEAD_LINE, OP2(HEAD, NUMBER), 2)                               \
     OPERATION(LINE_TEXT, "line-text", SERVER, HEAD_LINE, OP1(TEXT), 0)                             \
     OPERATION(LINE_OCTETS, "line-octets", SERVER, HEAD_LINE, OP1(OCTETS), 0)                       \
     OPERATION(SEND, "send", SERVER, SEND, OP1(TEXT), 2)                                            \
@@ -97,7 +108,7 @@ enum lbi_lane { LBI_LANE_SERVER, LBI_LANE_CLIENT, LBI_LANE_SCHEDULER, LBI_LANE_O
     OPERATION(CHUNK_OCTETS, "chunk-octets", SERVER, CHUNK, OP1(OCTETS), 0)                         \
     OPERATION(CHUNK_FILL, "chunk-fill", SERVER, CHUNK_FILL, OP1(FILL), 1)                          \
     OPERATION(CHUNK_END, "chunk-end", SERVER, CHUNK_END, OP0, 1)                                   \
-    OPERATION(FILL, "fill", SERVER, FILL, OP1(FILL), 2)                                            \
+    OPERATION(FILL, "fill", SERVER, FILL, OP1(FILL), 1)                                            \
     OPERATION(PAUSE, "pause", SERVER, PAUSE, OP1(TIME), 3)                                         \
     OPERATION(AWAIT, "await", SERVER, AWAIT, OP1(SIGNAL), 0)                                       \
     OPERATION(END, "end", SERVER, CLOSE_SERVER, OP0, 1)                                            \
@@ -105,8 +116,8 @@ enum lbi_lane { LBI_LANE_SERVER, LBI_LANE_CLIENT, LBI_LANE_SCHEDULER, LBI_LANE_O
     OPERATION(RESET, "reset", SERVER, RESET, OP0, 0)                                               \
     OPERATION(STALL, "stall", SERVER, STALL, OP0, 0)                                               \
     OPERATION(REFUSE, "refuse", SERVER, REFUSE, OP0, 0)                                            \
-    OPERATION(AFTER, "after", SCHEDULER, COUNT, OP2(CHOICE, DIGITS), 5)                            \
-    OPERATION(PRIORITY, "priority", SCHEDULER, COUNT, OP2(PRIORITY, DIGITS), 3)                    \
+    OPERATION(AFTER, "after", SCHEDULER, COUNT, OP2(CHOICE, DIGITS), 3)                            \
+    OPERATION(PRIORITY, "priority", SCHEDULER, COUNT, OP2(PRIORITY, DIGITS), 2)                    \
     OPERATION(PER_HOST, "per-host", OPTION, COUNT, OP1(NUMBER), 1)                                 \
     OPERATION(IDLE_PER_HOST, "idle-per-host", OPTION, COUNT, OP1(NUMBER), 0)                       \
     OPERATION(IDLE_TOTAL, "idle-total", OPTION, COUNT, OP1(NUMBER), 0)                             \
@@ -116,7 +127,24 @@ enum lbi_lane { LBI_LANE_SERVER, LBI_LANE_CLIENT, LBI_LANE_SCHEDULER, LBI_LANE_O
     OPERATION(HEAD_SIZE, "head-size", OPTION, COUNT, OP1(NUMBER), 0)                               \
     OPERATION(RETRIES, "retries", OPTION, COUNT, OP1(NUMBER), 0)                                   \
     OPERATION(SLICE, "slice", OPTION, COUNT, OP1(NUMBER), 2)                                       \
-    OPERATION(VERSION, "version", OPTION, COUNT, OP1(NUMBER), 0)
+    OPERATION(VERSION, "version", OPTION, COUNT, OP1(NUMBER), 0)                                   \
+    OPERATION(ASK, "ask", CLIENT, COUNT, OP4(HOST, METHOD, FLAGS, DEADLINE), 3)                    \
+    OPERATION(BODY, "body", CLIENT, COUNT, OP2(SOURCE, NUMBER), 2)                                 \
+    OPERATION(BODY_EVENT, "body-event", CLIENT, COUNT, OP3(EVENT, SIGNAL, NUMBER), 1)              \
+    OPERATION(WITH, "with", CLIENT, COUNT, OP1(TEXT), 0)                                           \
+    OPERATION(WRITE, "write", CLIENT, WRITE, OP2(REQUEST, TEXT), 0)                                \
+    OPERATION(TRAILER, "trailer", CLIENT, TRAILER, OP2(REQUEST, FIELD), 0)                         \
+    OPERATION(WANT_BODY, "want-body", SERVER, WANT_BODY, OP1(WHOLE), 1)                            \
+    OPERATION(GZIP_FILL, "gzip-fill", SERVER, GZIP, OP1(FILL), 0)                                  \
+    OPERATION(CHUNK_GZIP, "chunk-gzip", SERVER, CHUNK_GZIP, OP1(FILL), 0)                          \
+    OPERATION(DRAIN, "drain", OPTION, COUNT, OP1(NUMBER), 1)                                       \
+    OPERATION(DRAIN_TIME, "drain-time", OPTION, COUNT, OP1(TIME), 0)                               \
+    OPERATION(CONTINUE_TIMEOUT, "continue-timeout", OPTION, COUNT, OP1(TIME), 0)                   \
+    OPERATION(WRITTEN_TIMEOUT, "written-timeout", OPTION, COUNT, OP1(TIME), 0)                     \
+    OPERATION(GZIP, "gzip", OPTION, COUNT, OP1(NUMBER), 1)                                         \
+    OPERATION(GZIP_TAIL, "gzip-tail", OPTION, COUNT, OP1(NUMBER), 0)                               \
+    OPERATION(GZIP_RATIO, "gzip-ratio", OPTION, COUNT, OP1(NUMBER), 0)                             \
+    OPERATION(KEEP_ALIVE, "keep-alive", OPTION, COUNT, OP1(NUMBER), 0)
 
 enum lbi_operation {
 #define LBI_OPERATION_ENUM(name, word, lane, verb, operands, aliases) LBI_OPERATION_##name,
@@ -194,6 +222,12 @@ uint64_t lbi_respond_sent(enum lbi_respond kind, uint64_t size);
  * lines. False if there is none. */
 bool lbi_respond_match(const struct lb_line *lines, uint32_t count, enum lbi_respond *ret_kind,
                        uint64_t *ret_size, uint32_t *ret_count);
+
+/* lbi_piece: entry `index` of the sizes of pieces, ascending; 0 is 0: whatever is asked for. */
+uint64_t lbi_piece(uint32_t index);
+
+/* lbi_field_name: a name of a trailer field; static. */
+struct lb_text lbi_field_name(uint32_t index);
 
 /* lbi_signal_name, lbi_request_path, lbi_host_letter: the names of the fuzz dialect; static. */
 struct lb_text lbi_signal_name(uint32_t index);

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "coding.h"
 #include "core/assert.h"
 #include "draft.h"
 
@@ -39,20 +40,21 @@ __attribute__((format(printf, 3, 4))) static void refuse(struct projection *proj
 /* -- what both lanes have -- */
 
 /* project_signal: the dialect's name of a signal. */
-static struct lb_text project_signal(struct projection *projection, const struct lb_line *line)
+static struct lb_text project_signal(struct projection *projection, struct lb_text name,
+                                     uint32_t place)
 {
     uint32_t index = 0;
     while (index < projection->signal_count &&
-           (projection->signals[index].size != line->name.size ||
-            memcmp(projection->signals[index].bytes, line->name.bytes, line->name.size) != 0)) {
+           (projection->signals[index].size != name.size ||
+            memcmp(projection->signals[index].bytes, name.bytes, name.size) != 0)) {
         index++;
     }
     if (index == LBI_SIGNALS) {
-        refuse(projection, line->place, "more than %d signals", LBI_SIGNALS);
+        refuse(projection, place, "more than %d signals", LBI_SIGNALS);
         return lbi_signal_name(0);
     }
     if (index == projection->signal_count) {
-        projection->signals[index] = line->name;
+        projection->signals[index] = name;
         projection->signal_count++;
     }
     return lbi_signal_name(index);
@@ -81,11 +83,25 @@ static void project_fill(struct projection *projection, const struct lb_line *li
     projection->draft.filled += line->number;
 }
 
+/* project_cut: the first bytes of a coding, as such. */
+static void project_cut(struct projection *projection, const struct lb_line *line,
+                        struct lb_line *made)
+{
+    size_t size = lb_gzip_size((size_t)line->number);
+    char *bytes = lb_case_alloc(projection->draft.c, size + 1);
+    lb_gzip_write(0, (size_t)line->number, (uint8_t *)bytes);
+    size = line->cut < size ? (size_t)line->cut : size;
+    made->verb = LB_VERB_SEND;
+    made->number = 0;
+    made->bytes = (struct lb_text){.bytes = bytes, .size = (uint32_t)size};
+}
+
 static void project_server_line(struct projection *projection, uint32_t host, uint32_t conn,
                                 const struct lb_line *line)
 {
     struct lb_line made = lbi_draft_line(line->verb);
-    bool is_fill = line->verb == LB_VERB_FILL || line->verb == LB_VERB_CHUNK_FILL;
+    bool is_fill = line->verb == LB_VERB_FILL || line->verb == LB_VERB_CHUNK_FILL ||
+                   line->verb == LB_VERB_GZIP || line->verb == LB_VERB_CHUNK_GZIP;
     if (!lbi_draft_may_serve(&projection->draft, host, conn, line->verb)) {
         refuse(projection, line->place, "a line after the end of its connection");
         return;
@@ -101,14 +117,28 @@ static void project_server_line(struct projection *projection, uint32_t host, ui
         project_time(projection, line);
     }
     if (line->verb == LB_VERB_AWAIT) {
-        made.name = project_signal(projection, line);
+        made.name = project_signal(projection, line->name, line->place);
     }
     if (line->bytes.size > 0) {
         made.bytes = lb_case_text(projection->draft.c, line->bytes.bytes, line->bytes.size);
     }
+    if (line->verb == LB_VERB_WANT) {
+        made.number = 0; /* its body is read by a line of its own */
+    }
+    if (line->verb == LB_VERB_WANT_BODY && line->number == 0) {
+        made.number = LB_CASE_ALL;
+    }
+    if (line->cut > 0) {
+        project_cut(projection, line, &made);
+    }
     bool is_nothing =
         (is_fill && line->number == 0) || (line->verb == LB_VERB_PAUSE && line->time_ns == 0);
     if (!projection->is_refused && !is_nothing) {
+        lbi_draft_serve(&projection->draft, host, conn, &made);
+    }
+    if (!projection->is_refused && line->has_body) {
+        made = lbi_draft_line(LB_VERB_WANT_BODY);
+        made.number = LB_CASE_ALL;
         lbi_draft_serve(&projection->draft, host, conn, &made);
     }
 }
@@ -146,7 +176,8 @@ static void project_conn(struct projection *projection, uint32_t host,
         const struct lb_line *line = &conn->script.lines[i];
         if (line->verb != LB_VERB_SERVE) {
             project_server_line(projection, host, index, line);
-            if (line->verb == LB_VERB_WANT && i + 1 == conn->script.count) {
+            bool is_want = line->verb == LB_VERB_WANT || line->verb == LB_VERB_WANT_BODY;
+            if (is_want && i + 1 == conn->script.count) {
                 project_silence(projection, host, index);
             }
         } else if (projection->draft.scripts[host][index].state != LBI_SCRIPT_OPEN) {
@@ -174,11 +205,48 @@ static void project_hosts(struct projection *projection)
 
 /* -- callers -- */
 
+/* project_request: what a request says beyond its method and host. */
+static void project_request(struct projection *projection, const struct lb_line *line,
+                            struct lb_line *made)
+{
+    struct lb_case *c = projection->draft.c;
+    if (line->number > 0) {
+        refuse(projection, line->place, "a hook that refuses an interim response");
+    }
+    made->is_expect = line->is_expect;
+    made->is_interim = line->is_interim;
+    made->is_upgrade = line->is_upgrade;
+    made->is_http10 = line->is_http10;
+    made->is_idempotent = line->is_idempotent;
+    if (line->source != NULL) {
+        struct lb_case_source *source = lb_case_alloc(c, sizeof(*source));
+        *source = *line->source;
+        if (source->size > LBI_UPLOADED_MAX - projection->draft.uploaded) {
+            refuse(projection, line->place, "bodies of more than %u bytes in all",
+                   LBI_UPLOADED_MAX);
+            return;
+        }
+        projection->draft.uploaded += source->size;
+        if (source->event == LB_SOURCE_AWAITS) {
+            source->signal = project_signal(projection, source->signal, line->place);
+        }
+        made->source = source;
+    }
+    if (line->field_count > 0) {
+        struct lb_text *fields = lb_case_alloc(c, line->field_count * sizeof(*fields));
+        for (uint32_t i = 0; i < line->field_count; i++) {
+            fields[i] = lb_case_text(c, line->fields[i].bytes, line->fields[i].size);
+        }
+        made->fields = fields;
+        made->field_count = line->field_count;
+    }
+}
+
 static void project_client_line(struct projection *projection, const struct lb_line *line,
                                 int32_t *requests)
 {
     struct lb_line made = lbi_draft_line(line->verb);
-    bool is_request = line->verb == LB_VERB_GET || line->verb == LB_VERB_HEAD;
+    bool is_request = lb_verb_is_request(line->verb);
     uint32_t count = projection->draft.c->request_count;
     if (is_request && count == LBI_REQUESTS_MAX) {
         refuse(projection, line->place, "more than %d requests", LBI_REQUESTS_MAX);
@@ -196,8 +264,14 @@ static void project_client_line(struct projection *projection, const struct lb_l
         made.request = requests[line->request];
     }
     if (line->verb == LB_VERB_SIGNAL) {
-        made.name = project_signal(projection, line);
+        made.name = project_signal(projection, line->name, line->place);
     }
+    if (is_request) {
+        project_request(projection, line, &made);
+    }
+    made.bytes = line->bytes.size == 0
+                     ? line->bytes
+                     : lb_case_text(projection->draft.c, line->bytes.bytes, line->bytes.size);
     bool is_nothing = (line->verb == LB_VERB_ADVANCE && line->time_ns == 0) ||
                       (line->verb == LB_VERB_READ && line->number == 0);
     if (!projection->is_refused && !is_nothing) {

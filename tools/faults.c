@@ -1,6 +1,6 @@
 /*
  * `lastbyte faults`: every selected case with every single fault of the outside (sim/fault.h), judged by
- * the rules that hold for every conversation, and under short reads and writes by its own expectations. A fault of one call is tried with the first call, the
+ * the rules that hold for every conversation; under short reads and writes by what it expects, too. A fault of one call is tried with the first call, the
  * second, and so on, until a run comes to its end without it. Before the first one the case runs without
  * a fault: what fails then is no matter of faults, and is left to `lastbyte check`.
  *

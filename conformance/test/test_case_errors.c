@@ -18,15 +18,22 @@
 
 #define OPTION_WORDS                                                                               \
     "one of per-host, idle-per-host, idle-total, idle-timeout, dial-timeout, head-timeout, "       \
-    "head-size, retries"
+    "head-size, retries, drain, drain-time, continue-timeout, written-timeout, gzip, gzip-tail, "  \
+    "gzip-ratio, keep-alive"
 
 #define SERVER_WORDS                                                                               \
-    "one of want, |, send, chunk, fill, pause, await, close, half-close, reset, "                  \
+    "one of want, |, send, chunk, fill, gzip, pause, await, close, half-close, reset, "            \
     "stall, refuse, serve, conn, host, client"
 
 #define CLIENT_WORDS                                                                               \
-    "one of get, head, read, close, cancel, drop, wait, poll, close-idle, advance, "               \
-    "settle, signal, expect"
+    "one of get, head, post, put, delete, options, read, write, close, cancel, drop, wait, poll, " \
+    "trailer, close-idle, advance, settle, signal, expect"
+
+#define WANT_WORDS "one of GET, HEAD, POST, PUT, DELETE, OPTIONS, any, body, close, reset"
+
+#define REQUEST_WORDS                                                                              \
+    "body N, expect, interim, upgrade, http10, idempotent, with, close, deadline T (in this "      \
+    "order), &, => or the end of the line"
 
 #define ERROR_WORDS                                                                                \
     "one of incomplete, cancelled, reset, timeout, protocol, refused, closed, limit, "             \
@@ -107,8 +114,17 @@ static const struct error_row error_rows[] = {
     {HEADER "host a\nconn 257\n", 6, 6, "\"257\"", "* or a connection's number from 1 to 256"},
     {CONN "wnat GET /p\n", 7, 1, "\"wnat\"", SERVER_WORDS " (did you mean \"want\"?)"},
     {CONN "halfclose\n", 7, 1, "\"halfclose\"", SERVER_WORDS " (did you mean \"half-close\"?)"},
-    {CONN "want PUT /p\n", 7, 6, "\"PUT\"",
-     "one of GET, HEAD, any, close, reset (did you mean \"GET\"?)"},
+    {CONN "want POTS /p\n", 7, 6, "\"POTS\"", WANT_WORDS " (did you mean \"POST\"?)"},
+    {CONN "want POST /p body x\n", 7, 19, "\"x\"", "a number of bytes"},
+    {CONN "want POST /p body 1048577\n", 7, 19, "\"1048577\"",
+     "a number of bytes from 0 to 1048576"},
+    {CONN "want POST /p expect body 1\n", 7, 21, "\"body\"", "the end of the line"},
+    {CONN "want body\n", 7, 10, "the end of the line", "all, end or a number of bytes"},
+    {CONN "want body 0\n", 7, 11, "\"0\"", "all, end or a number of bytes from 1 to 1048576"},
+    {CONN "want body end or close\n", 7, 15, "\"or\"", "the end of the line"},
+    {CONN "gzip\n", 7, 5, "the end of the line", "a number of bytes"},
+    {CONN "gzip 5 cut 0\n", 7, 12, "\"0\"", "a number of bytes from 1 to 1048576"},
+    {CONN "gzip 5 of\n", 7, 8, "\"of\"", "the end of the line"},
     {CONN "want GET p\n", 7, 10, "\"p\"", "a path that begins with /"},
     {CONN "want GET\n", 7, 9, "the end of the line", "a path that begins with /"},
     {CONN "want GET /p or stay\n", 7, 16, "\"stay\"", "one of close, reset"},
@@ -127,7 +143,8 @@ static const struct error_row error_rows[] = {
     {CONN "send \"a\" b\n", 7, 10, "\"b\"", "the end of the line"},
     {CONN "send \"abc\\\n", 7, 10, "the escape \\ ", "one of \\r, \\n, \\t, \\\\, \\\", \\xHH"},
     {CONN "chunk fill 0\n", 7, 12, "\"0\"", "a number of bytes from 1 to 1048576"},
-    {CONN "chunk ends\n", 7, 7, "\"ends\"", "a string of at least one byte, fill N, or end"},
+    {CONN "chunk ends\n", 7, 7, "\"ends\"",
+     "a string of at least one byte, fill N, gzip N, or end"},
     {CONN "fill 1048577\n", 7, 6, "\"1048577\"", "a number of bytes from 1 to 1048576"},
     {CONN "fill 99999999999999999999\n", 7, 6, "\"99999999999999999999\"",
      "a number of at most 18446744073709551615"},
@@ -152,8 +169,22 @@ static const struct error_row error_rows[] = {
     {CLIENT "get r a p\n", 7, 9, "\"p\"", "a path that begins with /"},
     {CLIENT "get r a /p=>200\n", 7, 12, "\">\" in a path",
      "a character of a path (RFC 3986 section 3.3)"},
-    {CLIENT "get r a /p closed\n", 7, 12, "\"closed\"",
-     "close, deadline T, &, => or the end of the line"},
+    {CLIENT "get r a /p closed\n", 7, 12, "\"closed\"", REQUEST_WORDS},
+    {CLIENT "post r a /p expect body 5\n", 7, 20, "\"body\"", REQUEST_WORDS},
+    {CLIENT "post r a /p body\n", 7, 17, "the end of the line", "a number of bytes"},
+    {CLIENT "post r a /p body 5 at 6 fail\n", 7, 23, "\"6\"", "a place in the body from 0 to 5"},
+    {CLIENT "post r a /p body 5 at 4 wait\n", 7, 25, "\"wait\"",
+     "one of await, stall, fail, end (did you mean \"await\"?)"},
+    {CLIENT "post r a /p body 5 at 4 await\n", 7, 30, "the end of the line",
+     "the name of a signal: a-z, then a-z, 0-9 and -"},
+    {CLIENT "post r a /p body 5 piece 0\n", 7, 26, "\"0\"", "a number of bytes from 1 to 1048576"},
+    {CLIENT "get r a /p interim stop 0\n", 7, 25, "\"0\"",
+     "which interim response from 1 to 4294967295"},
+    {CLIENT "get r a /p with Range\n", 7, 17, "\"Range\"", "a field such as \"Range: bytes=0-3\""},
+    {MADE "write r x\n", 8, 9, "\"x\"", "a string of at least one byte"},
+    {MADE "trailer r\n", 8, 10, "the end of the line", "the name of a field"},
+    {MADE "expect source r open=1\n", 8, 17, "\"open=1\"",
+     "a term such as idle=1, with a key of: one of closed, read, rewound"},
     {CLIENT "get r a /p deadline 0s\n", 7, 21, "\"0s\"", "a deadline above zero"},
     {CLIENT "get r a /p deadline 1\n", 7, 22, "a number without a unit",
      "a unit: one of ns, us, ms, s, min"},
@@ -161,18 +192,18 @@ static const struct error_row error_rows[] = {
     {HEADER "client\nget r a /p\n", 6, 7, "\"a\"", "a host, but this case has none"},
     {MADE "get r a /q\n", 8, 5, "a request that was made above already", "another name"},
     {MADE "read q 1\n", 8, 6, "\"q\"", "a request made above: r"},
-    {CLIENT "read q 1\n", 7, 6, "\"q\"", "a request made above by get or head"},
+    {CLIENT "read q 1\n", 7, 6, "\"q\"", "a request made above by get, head, post, ..."},
     {MADE "read r 0\n", 8, 8, "\"0\"", "all or a number of bytes from 1 to 4294967295"},
     {MADE "read r\n", 8, 7, "the end of the line", "all or a number of bytes"},
     {MADE "read r 1 => \n", 8, 13, "the end of the line",
-     "a status code, \"bytes\", fill N, end, ok, pending or error WORD"},
+     "a status code, \"bytes\", fill N, end, ok, none, pending or error WORD"},
     {MADE "read r 1 => 99\n", 8, 13, "\"99\"", "a status code from 100 to 999"},
     {MADE "read r 1 => 1000\n", 8, 13, "\"1000\"", "a status code from 100 to 999"},
     {MADE "read r 1 => error\n", 8, 18, "the end of the line", "an error: " ERROR_WORDS},
     {MADE "read r 1 => error incomplet\n", 8, 19, "\"incomplet\"",
      "an error: " ERROR_WORDS " (did you mean \"incomplete\"?)"},
     {MADE "read r 1 => ok or\n", 8, 18, "the end of the line",
-     "a status code, \"bytes\", fill N, end, ok, pending or error WORD"},
+     "a status code, \"bytes\", fill N, end, ok, none, pending or error WORD"},
     {MADE "read r 1 & => ok\n", 8, 12, "\"=>\"",
      "the end of the line: the outcome stands beside its wait"},
     {MADE "cancel r &\n", 8, 10, "\"&\"", "=> or the end of the line"},
@@ -181,9 +212,10 @@ static const struct error_row error_rows[] = {
     {MADE "settle now\n", 8, 8, "\"now\"", "the end of the line"},
     {MADE "settle => ok\n", 8, 8, "\"=>\"", "the end of the line"},
     {MADE "close-idle b\n", 8, 12, "\"b\"", "a host of this case: a"},
-    {MADE "expect\n", 8, 7, "the end of the line", "one of pool, conns, body, wire, workers"},
+    {MADE "expect\n", 8, 7, "the end of the line",
+     "one of pool, conns, body, wire, source, workers"},
     {MADE "expect pol a idle=1\n", 8, 8, "\"pol\"",
-     "one of pool, conns, body, wire, workers (did you mean \"pool\"?)"},
+     "one of pool, conns, body, wire, source, workers (did you mean \"pool\"?)"},
     {MADE "expect pool a\n", 8, 14, "the end of the line",
      "a term such as idle=1, with a key of: one of idle, busy, waiting"},
     {MADE "expect pool a opened=1\n", 8, 15, "\"opened=1\"",

@@ -42,10 +42,11 @@ says 'PASS'
 expect 0 "$lastbyte" faults "$case_file" --only 'read 3 reset'
 says '1 cases, 1 runs, 1 faults reached (read 1); 0 findings'
 
-# Under short reads they do.
+# Under short writes they do.
 sed 's/=> "0123456789" end/=> "0123456780" end/' "$case_file" >"$scratch/wrong.case"
 expect 0 "$lastbyte" run "$scratch/wrong.case" --fault 'read 3 reset'
-expect 1 "$lastbyte" run "$scratch/wrong.case" --fault 'short-read 2'
+expect 0 "$lastbyte" run "$scratch/wrong.case" --fault 'short-read 2' # it does not vary its slice
+expect 1 "$lastbyte" run "$scratch/wrong.case" --fault 'short-write 2'
 says 'expected  "0123456780" end'
 
 # What fails without a fault is not put down to one.

@@ -194,7 +194,8 @@ static void read_deliver(struct lbi_connection *c, struct lbi_work *work)
 static void read_answer(struct lbi_connection *c)
 {
     if (c->go_ahead == LBI_CONTINUE_OPEN && !c->is_write_done) {
-        bool is_kept = c->reader.may_keep_alive && !c->request->is_close;
+        bool is_upgrade = c->reader.head.code == 101 && c->request->is_upgrade;
+        bool is_kept = is_upgrade || (c->reader.may_keep_alive && !c->request->is_close);
         c->go_ahead = is_kept ? LBI_CONTINUE_WANTED : LBI_CONTINUE_REFUSED;
         lbi_wake(c->transport, &c->write_wake, LB_SITE_WAKE_WRITE);
     }
@@ -210,10 +211,11 @@ static bool read_head(struct lbi_connection *c)
     if (c->state == LBI_CONNECTION_BUSY && status == LB_OK) {
         read_answer(c);
     }
-    if (c->is_reused || c->reader.framing == LBI_FRAMING_NONE) {
+    bool is_bodiless = status == LB_OK && c->reader.framing == LBI_FRAMING_NONE;
+    if (c->is_reused || is_bodiless) {
         /* What came on a used connection is an answer only if the question got through; whatever ends
          * here must have been asked to the end (R1, R3). A write that got nowhere closes c. */
-        lbi_connection_await_write(c, &c->read_wake, c->reader.framing != LBI_FRAMING_NONE);
+        lbi_connection_await_write(c, &c->read_wake, !is_bodiless);
     }
     if (c->state == LBI_CONNECTION_BUSY && status == LB_OK) {
         read_deliver(c, &work);

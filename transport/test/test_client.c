@@ -456,6 +456,26 @@ static void test_client_profile_of_an_idle_connection(void **state)
     assert_int_equal(world.done_count, 1);
 }
 
+static void script_chunked_end(void *argument)
+{
+    (void)argument;
+    get("a", NULL);
+    assert_int_equal(read_some(5), LB_END);
+    assert_int_equal(world.size, 5);
+    expect_stats("a", 1, 0, 0);
+    lb_request_free(&world.request);
+    world.done_count++;
+}
+
+/* A chunked body whose terminator came with its last bytes has ended with the read that brings these. */
+static void test_client_end_comes_with_the_last_chunk(void **state)
+{
+    (void)state;
+    world.answer = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n";
+    run(script_chunked_end);
+    assert_int_equal(world.done_count, 1);
+}
+
 /* -- origins and writes -- */
 
 /* The writes of a connection that the network saw, by the number of the connection. */
@@ -715,6 +735,7 @@ int main(void)
         TEST(test_client_profile_shows_dropped_bodies),
         TEST(test_client_stats_by_host),
         TEST(test_client_profile_of_an_idle_connection),
+        TEST(test_client_end_comes_with_the_last_chunk),
         TEST(test_client_writes_a_request_at_once),
         TEST(test_client_pools_each_origin_apart),
         TEST(test_client_free_with_an_open_body),

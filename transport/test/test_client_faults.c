@@ -1,6 +1,7 @@
 /*
- * Tests of requests with bodies when the outside fails: a few conversations over the simulation, each
- * with every single fault (sim/fault.h), the n-th call for each n until a run does not come to it.
+ * Tests of the client when the outside fails, beyond what cases can say: requests with bodies, upgrades,
+ * coded responses with trailers, drains. A few conversations over the simulation, each with every fault
+ * (sim/fault.h), the n-th call for each n until a run does not come to it.
  *
  * Whatever a caller sees, each source is closed once and left alone afterwards (O2), no worker, socket
  * or byte is left (E3, B7), the world settles without outside help (B5), and the outcome is one that the
@@ -28,6 +29,15 @@
 #define NUMBER_MAX 5000
 #define OK_HELLO "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"
 #define DENIED "HTTP/1.1 401 No\r\nConnection: close\r\nContent-Length: 5\r\n\r\nhello"
+#define WIDE "HTTP/1.1 200 OK\r\nContent-Length: 2000\r\n\r\nhello"
+#define WIDE_REST 1995
+#define CODED                                                                                      \
+    "HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nTransfer-Encoding: chunked\r\n"                  \
+    "Trailer: X-Sum\r\n\r\n19\r\n"
+#define CODED_HELLO                                                                                \
+    "\037\213\010\000\000\000\000\000\002\377\313\110"                                             \
+    "\315\311\311\007\000\206\246\020\066\005\000\000\000"
+#define CODED_END "\r\n0\r\nX-Sum: 1\r\n\r\n"
 #define SWITCHING "HTTP/1.1 101 Switching\r\nUpgrade: echo\r\nConnection: upgrade\r\n\r\nhello"
 
 /* A source: the alphabet over and over. */
@@ -199,9 +209,23 @@ static bool server_take_body(struct lb_net_conn *conn, bool is_chunked)
     return true;
 }
 
+static void server_send(struct lb_net_conn *conn, const char *bytes, size_t size)
+{
+    assert_int_equal(lb_net_send(conn, bytes, size, LB_SITE_SERVER_SEND), LB_OK);
+}
+
 static void server_say(struct lb_net_conn *conn, const char *text)
 {
-    assert_int_equal(lb_net_send(conn, text, strlen(text), LB_SITE_SERVER_SEND), LB_OK);
+    server_send(conn, text, strlen(text));
+}
+
+/* server_fill: the rest of a wide body, a little later. */
+static void server_fill(struct lb_net_conn *conn)
+{
+    char bytes[WIDE_REST];
+    memset(bytes, 'x', sizeof bytes);
+    lb_sim_sleep(world.sim, lb_sim_now(world.sim) + 2 * MS, LB_SITE_SERVER_PAUSE);
+    server_send(conn, bytes, sizeof bytes);
 }
 
 /* server_serve: one request; false when the connection is over for the server. */
@@ -224,6 +248,15 @@ static bool server_serve(struct lb_net_conn *conn)
     case 'u':
         server_say(conn, SWITCHING);
         return false;
+    case 'g': /* gzip, in chunks, with a trailer */
+        server_say(conn, CODED);
+        server_send(conn, CODED_HELLO, sizeof CODED_HELLO - 1);
+        server_say(conn, CODED_END);
+        return true;
+    case 'w':
+        server_say(conn, WIDE);
+        server_fill(conn);
+        return true;
     case 'c':
         server_say(conn, "HTTP/1.1 100 Continue\r\n\r\n");
         break;
@@ -273,16 +306,20 @@ static void on_switch(void *context)
 
 /* -- the conversations -- */
 
-/* post: makes and sends a request. */
+static const struct lb_request_options plain = {.method = NULL};
+static const struct lb_request_options bodiless = {.method = NULL};
+
+/* post: makes and sends a request, with a body unless `more` is `bodiless` or asks for an upgrade. */
 static void post(struct call *call, const char *target, bool is_chunked,
                  const struct lb_request_options *more)
 {
     struct lb_request_options options = *more;
-    options.method = options.upgrade == NULL ? "POST" : "GET";
+    bool has_body = options.upgrade == NULL && more != &bodiless;
+    options.method = has_body ? "POST" : "GET";
     options.endpoint = (struct lb_endpoint){"http", "a", 80};
     options.target = target;
     options.deadline_ns = options.deadline_ns == 0 ? LB_NEVER : options.deadline_ns;
-    if (options.upgrade == NULL) {
+    if (has_body) {
         call->letters.source.ops = &letters_ops;
         options.source = &call->letters.source;
         options.source_size = is_chunked ? LB_SIZE_UNKNOWN : SIZE;
@@ -305,8 +342,6 @@ static void finish(struct call *call)
     }
     lb_request_free(&call->request);
 }
-
-static const struct lb_request_options plain = {.method = NULL};
 
 static void talk_known(void)
 {
@@ -397,6 +432,47 @@ static void talk_upgrade(void)
     finish(call);
     post(&world.calls[1], "/echo", false, &plain);
     finish(&world.calls[1]);
+}
+
+static void talk_coded(void)
+{
+    post(&world.calls[0], "/gzip", false, &bodiless);
+    while (world.calls[0].status == LB_OK) {
+        size_t size = 0;
+        struct call *call = &world.calls[0];
+        call->status = lb_body_read(lb_response_body(call->response), call->bytes + call->size,
+                                    sizeof call->bytes - call->size, &size);
+        call->size += size;
+        const char *sum = lb_response_trailer(call->response, "X-Sum");
+        bool has_sum = sum != NULL && strcmp(sum, "1") == 0;
+        world.wrong_count += has_sum == (call->status == LB_END) ? 0 : 1; /* F11 */
+    }
+    finish(&world.calls[0]);
+    post(&world.calls[1], "/gzip", false, &bodiless);
+    finish(&world.calls[1]);
+}
+
+/* Closes a body early, whose connection is drained while the next request waits for it, or not. */
+static void talk_drain(void)
+{
+    struct call *call = &world.calls[0];
+    post(call, "/wide", false, &bodiless);
+    while (call->status == LB_OK && call->size < 5) {
+        size_t size = 0;
+        call->status = lb_body_read(lb_response_body(call->response), call->bytes + call->size,
+                                    5 - call->size, &size);
+        call->size += size;
+    }
+    if (call->response != NULL) {
+        lb_body_close(lb_response_body(call->response));
+    }
+    call->status = call->status == LB_OK ? LB_END : call->status;
+    lb_request_free(&call->request);
+    post(&world.calls[1], "/echo", false, &plain);
+    finish(&world.calls[1]);
+    lb_sim_sleep(world.sim, lb_sim_now(world.sim) + 100 * MS, LB_SITE_CALLER_ADVANCE);
+    post(&world.calls[2], "/echo", true, &plain);
+    finish(&world.calls[2]);
 }
 
 /* -- what is judged -- */
@@ -527,6 +603,7 @@ static bool run_once(const struct lb_fault *fault, const enum lb_status *natural
     options.runtime = lb_sim_runtime(world.sim);
     options.network = lb_net_network(world.net);
     options.memory = &world.memory.memory;
+    options.drain_size_max = LB_DRAIN_SIZE;
     if (lb_transport_new(&options, &world.transport) != LB_OK) {
         judge_rest();
         return world.fault.is_reached;
@@ -590,7 +667,7 @@ static int teardown(void **state)
 
 /* A conversation: its name, and how each of its requests ends without a fault; LB_OK: there is none. */
 #define TALK_TEST(name_, ...)                                                                      \
-    static void test_upload_faults_##name_(void **state)                                           \
+    static void test_client_faults_##name_(void **state)                                           \
     {                                                                                              \
         static const enum lb_status natural[CALLS_MAX] = {__VA_ARGS__};                            \
         (void)state;                                                                               \
@@ -604,16 +681,19 @@ TALK_TEST(stale, LB_END, LB_END)
 TALK_TEST(deadline, LB_TIMEOUT, LB_TIMEOUT, LB_END)
 TALK_TEST(cancel, LB_CANCELLED, LB_END)
 TALK_TEST(upgrade, LB_END, LB_END)
+TALK_TEST(coded, LB_END, LB_END)
+TALK_TEST(drain, LB_END, LB_END, LB_END)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_upload_faults_known),    TEST(test_upload_faults_chunked),
-        TEST(test_upload_faults_expect),   TEST(test_upload_faults_stale),
-        TEST(test_upload_faults_deadline), TEST(test_upload_faults_cancel),
-        TEST(test_upload_faults_upgrade),
+        TEST(test_client_faults_known),    TEST(test_client_faults_chunked),
+        TEST(test_client_faults_expect),   TEST(test_client_faults_stale),
+        TEST(test_client_faults_deadline), TEST(test_client_faults_cancel),
+        TEST(test_client_faults_upgrade),  TEST(test_client_faults_coded),
+        TEST(test_client_faults_drain),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

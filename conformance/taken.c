@@ -1,0 +1,78 @@
+/*
+ * The socket that a program takes over after a 101: read, written and closed by the program alone.
+ *
+ * Two callers may be inside it, as two may be inside a body: a close beside a blocked read shuts the
+ * socket down, and the read that returns from it closes it.
+ */
+#include "core/assert.h"
+#include "world.h"
+
+void lb_taken_take(struct lb_caller *caller)
+{
+    LB_ASSERT(caller->response != NULL);
+    if (lb_response_take_socket(caller->response, &caller->taken) != LB_OK) {
+        lb_world_find(caller->world, "F10", "socket-not-given",
+                      "the socket of a 101 was asked for and not given");
+        return;
+    }
+    caller->has_taken = true;
+    struct lb_socket *again = NULL;
+    if (lb_response_take_socket(caller->response, &again) == LB_OK) {
+        lb_world_find(caller->world, "O1", "socket-given-twice", "a socket was given twice");
+    }
+}
+
+/* taken_release: closes the socket when its last user has left it. */
+static void taken_release(struct lb_caller *caller)
+{
+    if (caller->taken != NULL && caller->is_closed && caller->reading_count == 0) {
+        struct lb_socket *socket = caller->taken;
+        caller->taken = NULL;
+        socket->ops->close(&socket, LB_SITE_SOCKET_CLOSE);
+    }
+}
+
+enum lb_status lb_taken_read(struct lb_caller *caller, void *bytes, size_t size, size_t *ret_size)
+{
+    *ret_size = 0;
+    if (caller->taken == NULL || caller->is_closed) {
+        return LB_CLOSED;
+    }
+    struct lb_socket *socket = caller->taken;
+    return socket->ops->read(socket, bytes, size, LB_NEVER, LB_SITE_SOCKET_READ_BODY, ret_size);
+}
+
+enum lb_status lb_taken_write(struct lb_caller *caller, const char *bytes, size_t size)
+{
+    size_t at = 0;
+    enum lb_status status = caller->is_closed ? LB_CLOSED : LB_OK;
+    caller->reading_count++;
+    while (status == LB_OK && at < size) {
+        size_t taken = 0;
+        struct lb_socket *socket = caller->taken;
+        status = socket->ops->write(socket, bytes + at, size - at, LB_NEVER, LB_SITE_SOCKET_WRITE,
+                                    &taken);
+        at += taken;
+    }
+    lb_taken_leave(caller);
+    return status;
+}
+
+void lb_taken_leave(struct lb_caller *caller)
+{
+    LB_ASSERT(caller->reading_count > 0);
+    caller->reading_count--;
+    taken_release(caller);
+}
+
+void lb_taken_close(struct lb_caller *caller)
+{
+    bool was_closed = caller->is_closed;
+    caller->is_closed = true;
+    caller->has_close_returned = true;
+    if (caller->taken != NULL && !was_closed) {
+        caller->reading_count++; /* it is not closed under this shutdown */
+        caller->taken->ops->shutdown(caller->taken, LB_SITE_SOCKET_SHUTDOWN);
+        lb_taken_leave(caller);
+    }
+}
