@@ -25,6 +25,8 @@
 #define LBI_ADDRESS_MAX 16u                       /* addresses of one host that a dial tries */
 #define LBI_ADDRESS_SHARE_NS UINT64_C(2000000000) /* of a dial's time, for each address at least */
 
+#define LBI_LOOK_NS UINT64_C(50000) /* how old the answer of is_pending may be on the loop */
+
 #define LBI_TLS_PIECE_SIZE 16384u  /* bytes that a write encrypts at once: one record's */
 #define LBI_TLS_OUTPUT_SIZE 20480u /* bytes that wait for TCP: a record, and alerts */
 /* Bytes that one call may take from TCP while they amount to nothing: a peer that sends tickets for ever

@@ -7,7 +7,7 @@
  * and shuts the socket down; the reader finds the decision when it takes the lock again and brings no
  * bytes. So one outcome wins, once (O3), and each later call repeats it (F3).
  *
- *   plain   socket -> input -> framing -> the caller's bytes
+ *   plain   socket -> input -> framing -> the caller's bytes; large ones past input and framing
  *   coded   socket -> input -> framing -> the decoder's input -> zlib -> the caller's bytes
  *
  * The decoder belongs to the request and is the reader's, too; when the body is over it is released, by
@@ -64,6 +64,31 @@ static enum lb_status body_fill(struct lbi_connection *c)
     return status == LB_END ? lbi_reader_finish(&c->reader) : status;
 }
 
+/* body_may_pass: whether bytes may go from the socket to the caller past the input: there are so many to
+ * come that a copy of them would cost something, and none is waiting. The last ones go through the input,
+ * which has room for what does not belong to the body (R2). */
+static bool body_may_pass(const struct lbi_connection *c, size_t size)
+{
+    return c->input_start == c->input_end && size >= LBI_INPUT_SIZE &&
+           lbi_reader_plain_size(&c->reader) >= LBI_INPUT_SIZE;
+}
+
+/* body_pass: reads at least one such byte, the end, or an error; under no lock. */
+static enum lb_status body_pass(struct lbi_connection *c, char *bytes, size_t size,
+                                size_t *ret_size)
+{
+    uint64_t plain_size = lbi_reader_plain_size(&c->reader);
+    size_t stored = 0;
+    enum lb_status status =
+        c->socket->ops->read(c->socket, bytes, plain_size < size ? (size_t)plain_size : size,
+                             LB_NEVER, LB_SITE_SOCKET_READ_BODY, &stored);
+    if (status == LB_OK) {
+        *ret_size = stored;
+        return lbi_reader_pass(&c->reader, stored);
+    }
+    return status == LB_END ? lbi_reader_finish(&c->reader) : status;
+}
+
 /* body_unframe: takes bytes out of the framing, those that have arrived or else the next to arrive;
  * perhaps none. Under no lock. */
 static enum lb_status body_unframe(struct lbi_connection *c, char *bytes, size_t size,
@@ -86,6 +111,9 @@ static enum lb_status body_plain(struct lbi_connection *c, char *bytes, size_t s
 {
     enum lb_status status = LB_OK;
     *ret_size = 0;
+    if (body_may_pass(c, size)) {
+        return body_pass(c, bytes, size, ret_size);
+    }
     while (status == LB_OK && *ret_size == 0) {
         status = body_unframe(c, bytes, size, ret_size);
     }

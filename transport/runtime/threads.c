@@ -1,9 +1,16 @@
 /*
  * The runtime on POSIX threads.
  *
- * Mental model: each call is the POSIX call of the same name; sites are for profiles and schedules and
- * mean nothing here. A lock and a condition live in the storage that their owner gives, with a magic
- * behind them; storage of zero bytes was never initialised, and may be deinitialised.
+ * Mental model: each call is the POSIX call of the same name, but for conditions; sites are for profiles
+ * and schedules and mean nothing here. A lock and a condition live in the storage that their owner
+ * gives, with a magic behind them; storage of zero bytes was never initialised, and may be deinitialised.
+ *
+ * A condition is a count of wake-ups, guarded by its lock as its waiters are, and a futex on that count.
+ * Who is woken needs the lock first, which the waker holds, so with POSIX conditions most wake-ups were
+ * followed by another sleep at once. Here the lock notes which conditions were woken, and they are woken
+ * when it has been given up, by their addresses alone: the storage may be gone by then, and a wake-up at
+ * an address that somebody else uses now is one without a cause, which every waiter has to bear. (Valgrind's
+ * memcheck, which takes the address for a read, may remark on it.)
  *
  * Invariants: a worker's handle is freed by its join, which is called once; conditions and deadlines
  * are on CLOCK_MONOTONIC, so that nothing depends on the time of day; no POSIX call here fails for a
@@ -15,28 +22,41 @@
 #include "lastbyte/memory.h"
 
 #include <errno.h>
+#include <limits.h>
+#include <linux/futex.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <time.h>
+#include <unistd.h>
 
 #define MUTEX_MAGIC UINT32_C(0x6d757478)
 #define COND_MAGIC UINT32_C(0x636f6e64)
 #define SECOND_NS UINT64_C(1000000000)
+#define WOKEN_MAX 8  /* conditions woken after the lock has been given up; more are woken before */
 #define NAME_SIZE 16 /* bytes of a thread's name, with its NUL: Linux's bound */
 
 /* What is inside the storage of a lock; it is written and read through these types only. */
 struct __attribute__((may_alias)) threads_mutex {
     pthread_mutex_t inside;
+    struct threads_cond *woken; /* conditions to wake when it is given up */
     uint32_t magic;
 };
 
 struct __attribute__((may_alias)) threads_cond {
-    pthread_cond_t inside;
+    atomic_uint wake_count;     /* the futex: changes with each wake-up */
+    uint32_t waiter_count;      /* who stands in cond_wait */
+    struct threads_mutex *lock; /* the lock of its waiters; NULL: there has been none */
+    struct threads_cond *next;  /* of the lock's woken ones */
+    bool is_woken;              /* stands there */
     uint32_t magic;
 };
 
+LB_STATIC_ASSERT(sizeof(atomic_uint) == 4, "a futex has four bytes");
 LB_STATIC_ASSERT(sizeof(struct threads_mutex) <= sizeof(struct lb_mutex), "a lock fits");
 LB_STATIC_ASSERT(sizeof(struct threads_cond) <= sizeof(struct lb_cond), "a condition fits");
 LB_STATIC_ASSERT(_Alignof(struct threads_mutex) <= _Alignof(struct lb_mutex), "a lock is aligned");
@@ -175,6 +195,32 @@ static void threads_worker_join(struct lb_runtime *runtime, struct lb_worker **w
     memory->release(memory, joined, sizeof *joined);
 }
 
+/* -- futexes -- */
+
+/* futex_wait: sleeps while *word is `value`; true when the deadline has passed. May return early. */
+static bool futex_wait(atomic_uint *word, uint32_t value, uint64_t deadline_ns)
+{
+    struct timespec deadline = {.tv_sec = (time_t)(deadline_ns / SECOND_NS),
+                                .tv_nsec = (long)(deadline_ns % SECOND_NS)};
+    long result = syscall(SYS_futex, word, FUTEX_WAIT_BITSET | FUTEX_PRIVATE_FLAG, value,
+                          deadline_ns == LB_NEVER ? NULL : &deadline, NULL, FUTEX_BITSET_MATCH_ANY);
+    LB_ASSERT(result == 0 || errno == EAGAIN || errno == EINTR || errno == ETIMEDOUT);
+    return result != 0 && errno == ETIMEDOUT;
+}
+
+/* futex_change: makes who is about to sleep at this word stay awake. Under the lock; atomic, and apart,
+ * because the kernel reads the word without it. */
+__attribute__((noinline)) static void futex_change(atomic_uint *word)
+{
+    (void)atomic_fetch_add_explicit(word, 1, memory_order_relaxed);
+}
+
+/* futex_wake: wakes everybody who sleeps at this address. The word itself is not looked at. */
+static void futex_wake(atomic_uint *word)
+{
+    (void)syscall(SYS_futex, word, FUTEX_WAKE | FUTEX_PRIVATE_FLAG, INT_MAX);
+}
+
 /* -- locks -- */
 
 static void threads_mutex_init(struct lb_runtime *runtime, struct lb_mutex *mutex)
@@ -183,6 +229,7 @@ static void threads_mutex_init(struct lb_runtime *runtime, struct lb_mutex *mute
     LB_ASSERT(runtime == lb_runtime_threads());
     int error = pthread_mutex_init(&inside->inside, NULL);
     LB_ASSERT(error == 0);
+    inside->woken = NULL;
     inside->magic = MUTEX_MAGIC;
 }
 
@@ -194,6 +241,7 @@ static void threads_mutex_deinit(struct lb_runtime *runtime, struct lb_mutex *mu
         return;
     }
     LB_ASSERT(inside->magic == MUTEX_MAGIC);
+    LB_ASSERT(inside->woken == NULL);
     int error = pthread_mutex_destroy(&inside->inside);
     LB_ASSERT(error == 0); /* nobody holds it */
     memset(mutex, 0, sizeof *mutex);
@@ -208,12 +256,34 @@ static void threads_mutex_lock(struct lb_runtime *runtime, struct lb_mutex *mute
     LB_ASSERT(error == 0);
 }
 
-/* Touches nothing after the lock is free: whoever takes it next may release the storage. */
+/* mutex_give_up: unlocks, then wakes. Touches nothing after the lock is free: whoever takes it next may
+ * release the storage. */
+static void mutex_give_up(struct threads_mutex *mutex)
+{
+    atomic_uint *woken[WOKEN_MAX];
+    size_t count = 0;
+    while (mutex->woken != NULL) {
+        struct threads_cond *cond = mutex->woken;
+        LB_ASSERT(cond->is_woken);
+        mutex->woken = cond->next;
+        cond->is_woken = false;
+        if (count == WOKEN_MAX) {
+            futex_wake(&cond->wake_count); /* too soon, which only costs time */
+        } else {
+            woken[count++] = &cond->wake_count;
+        }
+    }
+    int error = pthread_mutex_unlock(&mutex->inside);
+    LB_ASSERT(error == 0);
+    for (size_t i = 0; i < count; i++) {
+        futex_wake(woken[i]);
+    }
+}
+
 static void threads_mutex_unlock(struct lb_runtime *runtime, struct lb_mutex *mutex)
 {
     LB_ASSERT(runtime == lb_runtime_threads());
-    int error = pthread_mutex_unlock(&mutex_of(mutex)->inside);
-    LB_ASSERT(error == 0);
+    mutex_give_up(mutex_of(mutex));
 }
 
 /* -- conditions -- */
@@ -221,17 +291,8 @@ static void threads_mutex_unlock(struct lb_runtime *runtime, struct lb_mutex *mu
 static void threads_cond_init(struct lb_runtime *runtime, struct lb_cond *cond)
 {
     struct threads_cond *inside = (struct threads_cond *)(void *)cond->storage;
-    pthread_condattr_t attributes;
     LB_ASSERT(runtime == lb_runtime_threads());
-    int error = pthread_condattr_init(&attributes);
-    LB_ASSERT(error == 0);
-    error = pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    LB_ASSERT(error == 0);
-    error = pthread_cond_init(&inside->inside, &attributes);
-    LB_ASSERT(error == 0);
-    error = pthread_condattr_destroy(&attributes);
-    LB_ASSERT(error == 0);
-    inside->magic = COND_MAGIC;
+    *inside = (struct threads_cond){.magic = COND_MAGIC};
 }
 
 static void threads_cond_deinit(struct lb_runtime *runtime, struct lb_cond *cond)
@@ -242,9 +303,10 @@ static void threads_cond_deinit(struct lb_runtime *runtime, struct lb_cond *cond
         return;
     }
     LB_ASSERT(inside->magic == COND_MAGIC);
-    int error = pthread_cond_destroy(&inside->inside);
-    LB_ASSERT(error == 0);
-    memset(cond, 0, sizeof *cond);
+    LB_ASSERT(inside->waiter_count == 0);
+    LB_ASSERT(!inside->is_woken);
+    inside->magic =
+        0; /* and no more: a waker may be about to name the address of the word to the kernel */
 }
 
 static enum lb_status threads_cond_wait(struct lb_runtime *runtime, struct lb_cond *cond,
@@ -254,26 +316,32 @@ static enum lb_status threads_cond_wait(struct lb_runtime *runtime, struct lb_co
     struct threads_cond *inside = cond_of(cond);
     struct threads_mutex *lock = mutex_of(mutex);
     LB_ASSERT(runtime == lb_runtime_threads());
+    LB_ASSERT(inside->waiter_count == 0 || inside->lock == lock);
     (void)site;
-    int error = 0;
-    if (deadline_ns == LB_NEVER) {
-        error = pthread_cond_wait(&inside->inside, &lock->inside);
-    } else {
-        struct timespec deadline = {.tv_sec = (time_t)(deadline_ns / SECOND_NS),
-                                    .tv_nsec = (long)(deadline_ns % SECOND_NS)};
-        error = pthread_cond_timedwait(&inside->inside, &lock->inside, &deadline);
-    }
-    LB_ASSERT(error == 0 || error == ETIMEDOUT);
-    LB_ASSERT(error == 0 || deadline_ns != LB_NEVER);
-    return error == 0 ? LB_OK : LB_TIMEOUT;
+    inside->lock = lock;
+    inside->waiter_count++;
+    uint32_t wake_count = atomic_load_explicit(&inside->wake_count, memory_order_relaxed);
+    mutex_give_up(lock);
+    bool is_late = futex_wait(&inside->wake_count, wake_count, deadline_ns);
+    int error = pthread_mutex_lock(&lock->inside);
+    LB_ASSERT(error == 0);
+    LB_ASSERT(inside->waiter_count > 0);
+    inside->waiter_count--;
+    bool is_woken = atomic_load_explicit(&inside->wake_count, memory_order_relaxed) != wake_count;
+    return is_late && !is_woken ? LB_TIMEOUT : LB_OK;
 }
 
 static void threads_cond_wake(struct lb_runtime *runtime, struct lb_cond *cond, enum lb_site site)
 {
+    struct threads_cond *inside = cond_of(cond);
     LB_ASSERT(runtime == lb_runtime_threads());
     (void)site;
-    int error = pthread_cond_broadcast(&cond_of(cond)->inside);
-    LB_ASSERT(error == 0);
+    if (inside->waiter_count > 0 && !inside->is_woken) {
+        futex_change(&inside->wake_count);
+        inside->is_woken = true;
+        inside->next = inside->lock->woken;
+        inside->lock->woken = inside;
+    }
 }
 
 static const struct lb_runtime_ops threads_ops = {

@@ -432,6 +432,7 @@ enum lb_status lb_sim_new(struct lb_sim **ret_sim)
         return LB_MEMORY;
     }
     sim->runtime.ops = &lbi_sim_runtime_ops;
+    sim->stacks.stack_size = LB_SIM_STACK_SIZE;
     sim->outsider.sim = sim;
     sim->outsider.index = -1;
     lb_sim_reset(sim, &(struct lb_sim_options){0});

@@ -12,7 +12,7 @@
 #define LASTBYTE_SIM_SIM_INSIDE_H
 
 #include "core/assert.h"
-#include "sim/fiber.h"
+#include "runtime/fiber.h"
 #include "sim/sim.h"
 
 #define LBI_SIM_PRIORITIES 8u
@@ -23,6 +23,7 @@
 #define LBI_SIM_COVER_MAX 65536u
 
 LB_STATIC_ASSERT(LBI_SIM_WORDS <= 64, "one word summarises the bitmap");
+LB_STATIC_ASSERT(LBI_FIBER_STACKS_MAX >= LB_SIM_WORKERS_MAX, "a pool keeps each stack");
 
 struct lb_sim_worker {
     struct lbi_fiber fiber;

@@ -25,6 +25,7 @@
 #include "core/assert.h"
 #include "core/limits.h"
 #include "lastbyte/threads.h"
+#include "socket/address.h"
 #include "socket/tcp_inside.h"
 
 #include <errno.h>
@@ -35,7 +36,6 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdint.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
@@ -46,8 +46,6 @@
 #define NETWORK_MAGIC UINT32_C(0x6e746370)
 #define SOCKET_MAGIC UINT32_C(0x73746370)
 #define SECOND_NS UINT64_C(1000000000)
-#define SUFFIX_SIZE sizeof "[]:65535#4294967295" /* of a name, behind the host; with the NUL */
-#define PORT_SIZE sizeof "65535"
 
 struct tcp_network {
     struct lb_network network; /* first */
@@ -174,42 +172,6 @@ enum lb_status lbi_tcp_wait(struct lb_socket *socket, short events, int also_fd,
 
 /* -- connecting -- */
 
-/* address_share: until when the next of `count` addresses may take. */
-static uint64_t address_share(uint64_t deadline_ns, uint64_t now_ns, uint32_t count)
-{
-    LB_ASSERT(count > 0);
-    if (deadline_ns == LB_NEVER || deadline_ns <= now_ns) {
-        return deadline_ns;
-    }
-    uint64_t left_ns = deadline_ns - now_ns;
-    uint64_t share_ns = left_ns / count;
-    share_ns = share_ns < LBI_ADDRESS_SHARE_NS ? LBI_ADDRESS_SHARE_NS : share_ns;
-    return share_ns < left_ns ? now_ns + share_ns : deadline_ns;
-}
-
-/* fd_is_own_peer: a connection to a port that nobody listens on may meet itself, when the kernel picks
- * that very port for this end. */
-static bool fd_is_own_peer(int fd)
-{
-    struct sockaddr_storage here;
-    struct sockaddr_storage there;
-    socklen_t here_size = sizeof here;
-    socklen_t there_size = sizeof there;
-    memset(&here, 0, sizeof here);
-    memset(&there, 0, sizeof there);
-    return getsockname(fd, (struct sockaddr *)&here, &here_size) == 0 &&
-           getpeername(fd, (struct sockaddr *)&there, &there_size) == 0 &&
-           here_size == there_size && memcmp(&here, &there, here_size) == 0;
-}
-
-/* fd_error: the failure that the kernel has kept for a descriptor, or 0. */
-static int fd_error(int fd)
-{
-    int error = 0;
-    socklen_t size = sizeof error;
-    return getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &size) == 0 ? error : errno;
-}
-
 /* socket_connect: connects to one address; with the lock. LB_OK leaves `fd`, anything else does not. */
 static enum lb_status socket_connect(struct tcp_socket *s, const struct addrinfo *address,
                                      uint64_t deadline_ns)
@@ -225,9 +187,9 @@ static enum lb_status socket_connect(struct tcp_socket *s, const struct addrinfo
     int error = connect(fd, address->ai_addr, address->ai_addrlen) == 0 ? 0 : errno;
     if (error == EINPROGRESS || error == EINTR) {
         status = socket_wait(s, POLLOUT, deadline_ns);
-        error = status == LB_OK ? fd_error(fd) : 0;
+        error = status == LB_OK ? lbi_fd_error(fd) : 0;
     }
-    if (status == LB_OK && (error != 0 || fd_is_own_peer(fd))) {
+    if (status == LB_OK && (error != 0 || lbi_fd_is_own_peer(fd))) {
         status = LB_REFUSED;
     }
     if (status != LB_OK) {
@@ -245,11 +207,7 @@ static enum lb_status socket_connect(struct tcp_socket *s, const struct addrinfo
 static enum lb_status socket_connect_any(struct tcp_socket *s, const struct addrinfo *addresses,
                                          uint64_t deadline_ns)
 {
-    uint32_t left = 0;
-    for (const struct addrinfo *a = addresses; a != NULL && left < LBI_ADDRESS_MAX;
-         a = a->ai_next) {
-        left++;
-    }
+    uint32_t left = lbi_address_count(addresses);
     enum lb_status status = LB_REFUSED;
     for (const struct addrinfo *a = addresses; left > 0; a = a->ai_next) {
         uint64_t now_ns = tcp_now();
@@ -259,30 +217,13 @@ static enum lb_status socket_connect_any(struct tcp_socket *s, const struct addr
         if (deadline_ns <= now_ns) {
             return LB_TIMEOUT;
         }
-        status = socket_connect(s, a, address_share(deadline_ns, now_ns, left));
+        status = socket_connect(s, a, lbi_address_share(deadline_ns, now_ns, left));
         if (status == LB_OK || status == LB_CLOSED) {
             return status;
         }
         left--;
     }
     return status;
-}
-
-/* endpoint_resolve: the addresses of a host; NULL if there are none. Blocks on the resolver. */
-static struct addrinfo *endpoint_resolve(const char *host, uint16_t port)
-{
-    char service[PORT_SIZE];
-    struct addrinfo hints;
-    struct addrinfo *addresses = NULL;
-    memset(&hints, 0, sizeof hints);
-    hints.ai_family = AF_UNSPEC;
-    hints.ai_socktype = SOCK_STREAM;
-    hints.ai_protocol = IPPROTO_TCP;
-    hints.ai_flags = AI_NUMERICSERV;
-    int size = snprintf(service, sizeof service, "%u", (unsigned)port);
-    LB_ASSERT(size > 0);
-    LB_ASSERT((size_t)size < sizeof service);
-    return getaddrinfo(host, service, &hints, &addresses) == 0 ? addresses : NULL;
 }
 
 static enum lb_status tcp_connect(struct lb_socket *socket, uint64_t deadline_ns, enum lb_site site)
@@ -296,7 +237,7 @@ static enum lb_status tcp_connect(struct lb_socket *socket, uint64_t deadline_ns
     enum lb_status status = s->is_shut ? LB_CLOSED : LB_REFUSED;
     if (!s->is_shut && !s->is_secure) {
         socket_unlock(s);
-        addresses = endpoint_resolve(s->host, s->port);
+        addresses = lbi_address_resolve(s->host, s->port, 0);
         socket_lock(s);
         status = s->is_shut ? LB_CLOSED : socket_connect_any(s, addresses, deadline_ns);
     }
@@ -503,7 +444,6 @@ static void socket_init(struct tcp_socket *s, struct tcp_network *network,
                         const struct lb_endpoint *endpoint, size_t host_size)
 {
     char *host = (char *)(s + 1);
-    bool has_colon = strchr(endpoint->host, ':') != NULL;
     unsigned number = atomic_fetch_add(&network->opened_count, 1) + 1;
     memcpy(host, endpoint->host, host_size + 1);
     s->socket.ops = &tcp_socket_ops;
@@ -514,10 +454,7 @@ static void socket_init(struct tcp_socket *s, struct tcp_network *network,
     s->port = endpoint->port;
     s->is_secure = strcmp(endpoint->scheme, "http") != 0;
     s->fd = -1;
-    int size = snprintf(s->name, host_size + SUFFIX_SIZE, "%s%s%s:%u#%u", has_colon ? "[" : "",
-                        endpoint->host, has_colon ? "]" : "", (unsigned)endpoint->port, number);
-    LB_ASSERT(size > 0);
-    LB_ASSERT((size_t)size < host_size + SUFFIX_SIZE);
+    lbi_address_name(endpoint, number, s->name);
     int error = pthread_mutex_init(&s->lock, NULL);
     LB_ASSERT(error == 0);
 }
@@ -530,7 +467,7 @@ static enum lb_status tcp_open(struct lb_network *network_seam, const struct lb_
     LB_ASSERT(endpoint->scheme != NULL);
     LB_ASSERT(ret_socket != NULL);
     size_t host_size = strlen(endpoint->host);
-    size_t size = sizeof(struct tcp_socket) + host_size + 1 + host_size + SUFFIX_SIZE;
+    size_t size = sizeof(struct tcp_socket) + host_size + 1 + host_size + LBI_ADDRESS_SUFFIX_SIZE;
     struct tcp_socket *s = network->memory->alloc(network->memory, size);
     if (s == NULL) {
         return LB_MEMORY;

@@ -727,6 +727,41 @@ static void test_response_begin_forgets(void **state)
     play_end();
 }
 
+/* expect_plain: how many of the bytes behind a head are the body's for certain. */
+static void expect_plain(const char *wire, uint64_t size)
+{
+    play_begin(64, false);
+    play_open();
+    size_t used = play_head(wire, strlen(wire));
+    assert_int_equal(used, strlen(wire));
+    assert_int_equal(play.status, LB_OK);
+    assert_true(lbi_reader_plain_size(&play.reader) == size);
+}
+
+static void test_response_plain_bytes_may_pass(void **state)
+{
+    (void)state;
+    expect_plain(CHUNKED, 0);
+    play_end();
+    expect_plain(OK "\r\n", UINT64_MAX);
+    assert_int_equal(lbi_reader_pass(&play.reader, 1000), LB_OK);
+    assert_int_equal(lbi_reader_finish(&play.reader), LB_END);
+    play_end();
+    expect_plain(OK "Content-Length: 10\r\n\r\n", 10);
+    assert_int_equal(lbi_reader_pass(&play.reader, 3), LB_OK);
+    assert_true(lbi_reader_plain_size(&play.reader) == 7);
+    assert_int_equal(lbi_reader_finish(&play.reader), LB_INCOMPLETE);
+    char out[8];
+    size_t used = 0;
+    size_t size = 0;
+    assert_int_equal(lbi_reader_feed_body(&play.reader, "ab", 2, &used, out, sizeof out, &size),
+                     LB_OK);
+    assert_true(lbi_reader_plain_size(&play.reader) == 5);
+    assert_int_equal(lbi_reader_pass(&play.reader, 5), LB_END);
+    assert_true(play.reader.is_complete);
+    play_end();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -752,6 +787,7 @@ int main(void)
         cmocka_unit_test(test_response_header_lookup),
         cmocka_unit_test(test_response_trailers_are_no_headers),
         cmocka_unit_test(test_response_begin_forgets),
+        cmocka_unit_test(test_response_plain_bytes_may_pass),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,7 +1,8 @@
 /*
- * Tests of the client on threads and real sockets: what a caller sees, what the server sees, and what
- * the process holds afterwards. The rules themselves are tested in the simulation; here it is the
- * other universe that is under test: runtime/threads.c and socket/tcp.c.
+ * Tests of the client on real sockets: what a caller sees, what the server sees, and what the process
+ * holds afterwards. The rules themselves are tested in the simulation; here it is the other universes
+ * that are under test: runtime/threads.c and socket/tcp.c, and, with TEST_ON_LOOP, runtime/loop.c and
+ * socket/loop_tcp.c.
  *
  * Mental model: a test makes requests to a server on loopback. Time is real, so nothing is asserted
  * about it but generous bounds; what another thread brings about is waited for (await).
@@ -13,7 +14,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include <pthread.h>
 #include <signal.h>
 #include <unistd.h>
 
@@ -21,13 +21,15 @@
 
 #include "lastbyte/lastbyte.h"
 #include "test/loopback.h"
+#include "test/memory_fixture.h"
+#include "test/side.h"
 
 #define MS UINT64_C(1000000)
 #define PATIENCE_MS 20000 /* for what happens at once on a machine that is not busy */
 #define SIZE 5000         /* bytes of a body: more than the client's buffer */
 
 static struct world {
-    struct lb_network *network;
+    struct test_memory memory; /* on the loop; on threads it would need a lock */
     struct loopback *server;
     struct lb_transport *transport;
     struct lb_transport_options options;
@@ -38,7 +40,7 @@ static struct world {
 
 static uint64_t now(void)
 {
-    struct lb_runtime *runtime = lb_runtime_threads();
+    struct lb_runtime *runtime = side_runtime();
     return runtime->ops->now(runtime);
 }
 
@@ -51,7 +53,7 @@ static void await(holds_fn holds, uint32_t value)
     uint32_t waited = 0;
     while (!holds(value)) {
         assert_true(waited < PATIENCE_MS);
-        loopback_pause(2);
+        side_pause(2);
         waited += 2;
     }
 }
@@ -88,11 +90,6 @@ static bool requests_are(uint32_t value)
     return loopback_requests(world.server) == value;
 }
 
-static bool fds_are(uint32_t value)
-{
-    return loopback_fd_count() == value;
-}
-
 static bool threads_are(uint32_t value)
 {
     return loopback_thread_count() == value; /* the kernel forgets a joined one a little later */
@@ -110,12 +107,14 @@ static int setup_on(const char *host)
     memset(&world, 0, sizeof world);
     world.fd_count = loopback_fd_count();
     world.thread_count = loopback_thread_count();
-    assert_int_equal(lb_network_tcp_new(lb_memory_standard(), &world.network), LB_OK);
+    test_memory_init(&world.memory, 0);
+    side_begin(SIDE_IS_LOOP ? &world.memory.memory : lb_memory_standard());
     world.server = loopback_start(host);
     lb_transport_options_default(&world.options);
     world.options.is_checked = true;
-    world.options.runtime = lb_runtime_threads();
-    world.options.network = world.network;
+    world.options.runtime = side_runtime();
+    world.options.network = side_network();
+    world.options.memory = SIDE_IS_LOOP ? &world.memory.memory : lb_memory_standard();
     transport_make();
     return 0;
 }
@@ -132,16 +131,37 @@ static int setup_six(void **state)
     return setup_on("::1");
 }
 
-static int teardown(void **state)
+/* world_end: what the last caller does. */
+static void world_end(void)
 {
-    (void)state;
     lb_transport_free(&world.transport);
     assert_null(world.transport);
     loopback_stop(&world.server);
-    lb_network_tcp_free(&world.network);
-    await(fds_are, world.fd_count);
     await(threads_are, world.thread_count);
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    if (side_is_left()) {
+        return -1;
+    }
+    side_end();
+    assert_int_equal(loopback_fd_count(), world.fd_count);
+    assert_int_equal(world.memory.block_count, 0);
+    assert_int_equal(world.memory.size, 0);
     return 0;
+}
+
+/* A test: its scenario runs on this program's side. */
+struct scenario {
+    void (*function)(void **state);
+};
+
+static void scenario_run(void **state)
+{
+    const struct scenario *scenario = *state;
+    side_run(scenario->function, world_end);
 }
 
 /* -- short forms of the client's calls -- */
@@ -151,8 +171,8 @@ struct call {
     struct lb_request *request;
     struct lb_response *response;
     uint32_t number;
-    enum lb_status status; /* of a send or read in another thread */
-    pthread_t thread;
+    enum lb_status status; /* of a send or read beside the scenario */
+    struct side_task task;
 };
 
 static struct call make_at(uint16_t port, enum loopback_kind kind, uint64_t deadline_ns,
@@ -221,29 +241,27 @@ static void get_all(enum loopback_kind kind)
     read_all(&call);
 }
 
-static void *send_main(void *argument)
+static void send_main(void *argument)
 {
     struct call *call = argument;
     call->status = lb_request_send(call->request, &call->response);
-    return NULL;
 }
 
-static void *read_main(void *argument)
+static void read_main(void *argument)
 {
     struct call *call = argument;
     size_t size = 0;
     call->status = read_some(call, SIZE + 1, &size);
-    return NULL;
 }
 
-static void start(struct call *call, void *(*function)(void *))
+static void start(struct call *call, void (*function)(void *))
 {
-    assert_int_equal(pthread_create(&call->thread, NULL, function, call), 0);
+    side_start(&call->task, function, call);
 }
 
 static enum lb_status finish(struct call *call)
 {
-    assert_int_equal(pthread_join(call->thread, NULL), 0);
+    side_finish(&call->task);
     return call->status;
 }
 
@@ -292,6 +310,57 @@ static void test_threads_truncated_body_is_incomplete(void **state)
     assert_int_equal(read_some(&call, SIZE, &size), LB_INCOMPLETE);
     assert_int_equal(size, SIZE / 2);
     lb_request_free(&call.request);
+}
+
+/* read_large: reads a body of `size` bytes in large pieces, checking each byte; returns how it ended. */
+static enum lb_status read_large(enum loopback_kind kind, size_t size, size_t *ret_size)
+{
+    static char bytes[20000];
+    char target[LOOPBACK_TARGET_MAX];
+    uint32_t number = ++world.request_count;
+    struct lb_request *request = NULL;
+    struct lb_response *response = NULL;
+    loopback_target(kind, number, size, target);
+    struct lb_request_options options = {
+        .method = "GET",
+        .endpoint = {"http", loopback_host(world.server), loopback_port(world.server)},
+        .target = target,
+        .deadline_ns = LB_NEVER,
+    };
+    assert_int_equal(lb_request_new(world.transport, &options, &request), LB_OK);
+    enum lb_status status = lb_request_send(request, &response);
+    *ret_size = 0;
+    while (status == LB_OK) {
+        size_t count = 0;
+        status = lb_body_read(lb_response_body(response), bytes, sizeof bytes, &count);
+        for (size_t i = 0; i < count; i++) {
+            assert_int_equal(bytes[i], loopback_byte(number, *ret_size + i));
+        }
+        *ret_size += count;
+    }
+    lb_request_free(&request);
+    return status;
+}
+
+/* Read in pieces larger than the client's buffer, bytes go past it; how many are left for it varies. */
+static void test_threads_large_reads_bring_all_bytes(void **state)
+{
+    (void)state;
+    size_t size = 0;
+    for (size_t i = 0; i < 8; i++) {
+        size_t expected = 20000 + i * 3001;
+        assert_int_equal(read_large(LOOPBACK_LENGTH, expected, &size), LB_END);
+        assert_int_equal(size, expected);
+        assert_int_equal(read_large(LOOPBACK_CHUNKED, expected, &size), LB_END);
+        assert_int_equal(size, expected);
+    }
+    assert_int_equal(loopback_accepted(world.server), 1);
+    assert_int_equal(read_large(LOOPBACK_CLOSE, 50000, &size), LB_END);
+    assert_int_equal(size, 50000);
+    assert_int_equal(read_large(LOOPBACK_TRUNCATED, 50000, &size), LB_INCOMPLETE);
+    assert_int_equal(size, 25000);
+    assert_int_equal(read_large(LOOPBACK_RESET, 50000, &size), LB_RESET);
+    assert_true(size <= 25000);
 }
 
 static void test_threads_reset_body_is_reset(void **state)
@@ -401,7 +470,7 @@ static void test_threads_cancel_unblocks_a_read(void **state)
     (void)state;
     struct call call = get(LOOPBACK_PART);
     start(&call, read_main);
-    loopback_pause(20); /* it may be inside the read by now, or not: both are cancelled */
+    side_pause(20); /* it may be inside the read by now, or not: both are cancelled */
     lb_request_cancel(call.request);
     assert_int_equal(finish(&call), LB_CANCELLED);
     assert_int_equal(lb_body_state(lb_response_body(call.response)), LB_BODY_CANCELLED);
@@ -414,7 +483,7 @@ static void test_threads_close_unblocks_a_read(void **state)
     (void)state;
     struct call call = get(LOOPBACK_PART);
     start(&call, read_main);
-    loopback_pause(20);
+    side_pause(20);
     lb_body_close(lb_response_body(call.response));
     assert_int_equal(finish(&call), LB_CLOSED);
     lb_request_free(&call.request);
@@ -531,7 +600,7 @@ static void test_threads_worker_has_a_name_and_no_signals(void **state)
 {
     (void)state;
     struct worker_view view;
-    struct lb_runtime *runtime = lb_runtime_threads();
+    struct lb_runtime *runtime = lb_runtime_threads(); /* on the loop a worker has neither */
     struct lb_worker *worker = NULL;
     struct lb_worker_options options = {LB_ROLE_WRITE, "127.0.0.1:8080#17", worker_look, &view};
     assert_int_equal(runtime->ops->worker_start(runtime, &options, LB_SITE_START_WRITE, &worker),
@@ -548,7 +617,7 @@ static void test_threads_worker_has_a_name_and_no_signals(void **state)
 static void test_threads_condition_waits_until_its_deadline(void **state)
 {
     (void)state;
-    struct lb_runtime *runtime = lb_runtime_threads();
+    struct lb_runtime *runtime = side_runtime();
     struct lb_mutex mutex = {{0}};
     struct lb_cond cond = {{0}};
     runtime->ops->mutex_deinit(runtime, &mutex); /* never initialised: legal */
@@ -569,18 +638,25 @@ static void test_threads_condition_waits_until_its_deadline(void **state)
     runtime->ops->mutex_deinit(runtime, &mutex);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(test_threads_##name, setup, teardown)
+#define TEST_WITH(name, setup_fn)                                                                  \
+    {                                                                                              \
+        "test_" SIDE_NAME "_" #name, scenario_run, setup_fn, teardown, &(struct scenario)          \
+        {                                                                                          \
+            test_threads_##name                                                                    \
+        }                                                                                          \
+    }
+#define TEST(name) TEST_WITH(name, setup)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(body_read_to_its_end_gives_the_connection_back),
-        cmocka_unit_test_setup_teardown(test_threads_body_read_to_its_end_gives_the_connection_back,
-                                        setup_six, teardown),
+        TEST_WITH(body_read_to_its_end_gives_the_connection_back, setup_six),
         TEST(body_until_close_ends_the_connection),
         TEST(close_early_ends_the_connection),
         TEST(truncated_body_is_incomplete),
         TEST(reset_body_is_reset),
+        TEST(large_reads_bring_all_bytes),
         TEST(six_drops_are_six_read_workers_in_the_profile),
         TEST(server_that_closes_an_idle_connection_is_noticed),
         TEST(idle_connection_is_closed_in_time),
@@ -600,5 +676,5 @@ int main(void)
         TEST(condition_waits_until_its_deadline),
     };
     loopback_warm_up();
-    return cmocka_run_group_tests_name("threads", tests, NULL, NULL);
+    return cmocka_run_group_tests_name(SIDE_NAME, tests, NULL, NULL);
 }

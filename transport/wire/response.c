@@ -388,6 +388,37 @@ enum lb_status lbi_reader_feed_body(struct lbi_reader *reader, const char *bytes
     return status;
 }
 
+uint64_t lbi_reader_plain_size(const struct lbi_reader *reader)
+{
+    LB_ASSERT(reader->is_head_complete);
+    LB_ASSERT(!reader->is_complete);
+    if (reader->failure != LB_OK) {
+        return 0;
+    }
+    switch (reader->framing) {
+    case LBI_FRAMING_LENGTH:
+        return reader->length_left;
+    case LBI_FRAMING_UNTIL_CLOSE:
+        return UINT64_MAX;
+    case LBI_FRAMING_CHUNKED:
+    case LBI_FRAMING_NONE:
+        break;
+    }
+    return 0;
+}
+
+enum lb_status lbi_reader_pass(struct lbi_reader *reader, size_t size)
+{
+    LB_ASSERT(size > 0);
+    LB_ASSERT(size <= lbi_reader_plain_size(reader));
+    reader->body_size += size;
+    if (reader->framing == LBI_FRAMING_LENGTH) {
+        reader->length_left -= size;
+        reader->is_complete = reader->length_left == 0;
+    }
+    return reader->is_complete ? LB_END : LB_OK;
+}
+
 enum lb_status lbi_reader_finish(struct lbi_reader *reader)
 {
     LB_ASSERT(!reader->is_complete);

@@ -88,6 +88,13 @@ void lbi_reader_drop_trailers(struct lbi_reader *reader);
 enum lb_status lbi_reader_feed_body(struct lbi_reader *reader, const char *bytes, size_t size,
                                     size_t *ret_used, char *out, size_t out_size, size_t *ret_size);
 
+/* lbi_reader_plain_size: how many bytes, of those that have not been fed, are the body's as they stand on
+ * the wire, for certain. They may go to the caller past the reader, which is told by lbi_reader_pass. */
+uint64_t lbi_reader_plain_size(const struct lbi_reader *reader);
+
+/* lbi_reader_pass: that many of them have; LB_OK or LB_END as feed_body. */
+enum lb_status lbi_reader_pass(struct lbi_reader *reader, size_t size);
+
 /* lbi_reader_finish: the connection has ended: LB_END if that completes the message, otherwise
  * LB_INCOMPLETE (RFC 9112 section 8). */
 enum lb_status lbi_reader_finish(struct lbi_reader *reader);

@@ -21,6 +21,7 @@
 #define LASTBYTE_LASTBYTE_H
 
 #include "lastbyte/client.h"
+#include "lastbyte/loop.h"
 #include "lastbyte/memory.h"
 #include "lastbyte/runtime.h"
 #include "lastbyte/site.h"

@@ -1,8 +1,9 @@
 /*
  * The runtime: what workers run on. The transport knows no thread, clock or lock but these.
  *
- * Two implementations: POSIX threads, and the simulation (transport/sim), where every call marked
- * "point" is a scheduling point: the schedule may run any other worker before the call takes effect.
+ * Three implementations: POSIX threads, coroutines on one thread (loop.h), and the simulation
+ * (transport/sim), where every call marked "point" is a scheduling point: the schedule may run any other
+ * worker before the call takes effect.
  */
 #ifndef LASTBYTE_RUNTIME_H
 #define LASTBYTE_RUNTIME_H

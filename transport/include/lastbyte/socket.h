@@ -1,7 +1,8 @@
 /*
- * Sockets: how the transport reaches a server. Two implementations: TCP/TLS, and the fake sockets of
- * the simulation. A socket is used by several workers at once: one reads, one writes, any may shut it
- * down. `close` is called exactly once (rule O1), when no other call is in progress.
+ * Sockets: how the transport reaches a server. Implementations: TCP/TLS for threads, TCP for the loop,
+ * and the fake sockets of the simulation. A socket is used by several workers at once: one reads, one
+ * writes, any may shut it down. `close` is called exactly once (rule O1), when no other call is in
+ * progress.
  */
 #ifndef LASTBYTE_SOCKET_H
 #define LASTBYTE_SOCKET_H

@@ -1,17 +1,17 @@
 /*
- * Fibers: coroutines with stacks of their own, for the scheduler of the simulation only.
+ * Fibers: coroutines with stacks of their own, for the schedulers of the simulation and of the loop.
  *
  * A fiber is suspended, running or over. Whoever runs switches to another one directly; there is no
  * middleman. The context outside all fibers is a `struct lbi_fiber` too: all bytes zero.
  */
-#ifndef LASTBYTE_SIM_FIBER_H
-#define LASTBYTE_SIM_FIBER_H
+#ifndef LASTBYTE_RUNTIME_FIBER_H
+#define LASTBYTE_RUNTIME_FIBER_H
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-#define LBI_FIBER_STACKS_MAX 512 /* stacks of one pool */
+#define LBI_FIBER_STACKS_MAX 512 /* free stacks that a pool keeps */
 
 struct lbi_fiber;
 
@@ -29,11 +29,12 @@ struct lbi_fiber {
     void *argument;
 };
 
-/* Stacks, mapped when first needed and kept. All bytes zero is an empty pool. */
+/* Stacks, mapped when first needed and kept. With all other bytes zero it is an empty pool. */
 struct lbi_fiber_pool {
+    size_t stack_size; /* usable bytes of each: a number of pages; a guard page below */
     unsigned char *free[LBI_FIBER_STACKS_MAX];
     uint32_t free_count;
-    uint32_t made_count;
+    uint32_t made_count; /* mapped, in use or free */
 };
 
 /* lbi_fiber_pool_deinit: unmaps all stacks; none is in use. */
@@ -47,8 +48,11 @@ bool lbi_fiber_init(struct lbi_fiber *fiber, struct lbi_fiber_pool *pool, lbi_fi
                     void *argument);
 
 /* lbi_fiber_give_stack: called by a fiber's function as its last act: its stack may be reused as
- * soon as it is over. */
+ * soon as it is over. The pool has room for it. */
 void lbi_fiber_give_stack(struct lbi_fiber *fiber, struct lbi_fiber_pool *pool);
+
+/* lbi_fiber_take_stack: the same from outside, of a fiber that is over; a full pool unmaps it. */
+void lbi_fiber_take_stack(struct lbi_fiber *fiber, struct lbi_fiber_pool *pool);
 
 /* lbi_fiber_drop: abandons a suspended fiber; its stack goes back to `pool` as if it were over.
  * What only its stack knows of is lost. Called outside all fibers, whose context is `outside`. */

@@ -12,18 +12,17 @@
  * of theirs would be registered on one stack and released on the other.
  *
  * Invariants:
- * - a fiber's stack is its own from init until give_stack or drop;
+ * - a fiber's stack is its own from init until give_stack, take_stack or drop;
  * - a free stack carries no poison: a fiber that is over has returned from every instrumented
  *   frame, and for a dropped one everything from its stack pointer up is unpoisoned (below it
  *   nothing is alive, hence nothing poisoned);
  * - the page below a stack cannot be touched: an overflow is a fault, not a corruption.
  */
-#include "sim/fiber.h"
+#include "runtime/fiber.h"
 
 #include <sys/mman.h>
 
 #include "core/assert.h"
-#include "sim/sim.h"
 
 #if defined(__has_feature)
 #define FIBER_HAS(x) __has_feature(x)
@@ -53,9 +52,6 @@
 #endif
 
 #define FIBER_GUARD_SIZE 4096u
-
-LB_STATIC_ASSERT(LB_SIM_STACK_SIZE % FIBER_GUARD_SIZE == 0, "a stack is a number of pages");
-LB_STATIC_ASSERT(LBI_FIBER_STACKS_MAX >= LB_SIM_WORKERS_MAX, "a stack for each worker");
 
 /* Boost.Context, boost/context/detail/fcontext.hpp. */
 struct transfer {
@@ -124,9 +120,11 @@ FIBER_BARE void lbi_fiber_switch(struct lbi_fiber *from, struct lbi_fiber *to)
 
 /* -- stacks -- */
 
-static unsigned char *stack_map(void)
+static unsigned char *stack_map(size_t stack_size)
 {
-    size_t size = FIBER_GUARD_SIZE + LB_SIM_STACK_SIZE;
+    size_t size = FIBER_GUARD_SIZE + stack_size;
+    LB_ASSERT(stack_size > 0);
+    LB_ASSERT(stack_size % FIBER_GUARD_SIZE == 0);
     unsigned char *low = mmap(NULL, size, PROT_READ | PROT_WRITE,
                               MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK | MAP_NORESERVE, -1, 0);
     if (low == MAP_FAILED) {
@@ -140,6 +138,14 @@ static unsigned char *stack_map(void)
     return low + FIBER_GUARD_SIZE;
 }
 
+static void stack_unmap(struct lbi_fiber_pool *pool, unsigned char *stack)
+{
+    int result = munmap(stack - FIBER_GUARD_SIZE, FIBER_GUARD_SIZE + pool->stack_size);
+    LB_ASSERT(result == 0);
+    LB_ASSERT(pool->made_count > 0);
+    pool->made_count -= 1;
+}
+
 static unsigned char *stack_acquire(struct lbi_fiber_pool *pool)
 {
     LB_ASSERT(pool->free_count <= pool->made_count);
@@ -147,10 +153,7 @@ static unsigned char *stack_acquire(struct lbi_fiber_pool *pool)
         pool->free_count -= 1;
         return pool->free[pool->free_count];
     }
-    if (pool->made_count == LBI_FIBER_STACKS_MAX) {
-        return NULL;
-    }
-    unsigned char *stack = stack_map();
+    unsigned char *stack = stack_map(pool->stack_size);
     pool->made_count += stack != NULL;
     return stack;
 }
@@ -159,6 +162,7 @@ static void stack_release(struct lbi_fiber_pool *pool, unsigned char *stack)
 {
     LB_ASSERT(stack != NULL);
     LB_ASSERT(pool->free_count < pool->made_count);
+    LB_ASSERT(pool->free_count < LBI_FIBER_STACKS_MAX);
     pool->free[pool->free_count] = stack;
     pool->free_count += 1;
 }
@@ -166,12 +170,11 @@ static void stack_release(struct lbi_fiber_pool *pool, unsigned char *stack)
 void lbi_fiber_pool_deinit(struct lbi_fiber_pool *pool)
 {
     LB_ASSERT(pool->free_count == pool->made_count);
-    for (uint32_t i = 0; i < pool->free_count; i += 1) {
-        int result = munmap(pool->free[i] - FIBER_GUARD_SIZE, FIBER_GUARD_SIZE + LB_SIM_STACK_SIZE);
-        LB_ASSERT(result == 0);
+    while (pool->free_count > 0) {
+        pool->free_count -= 1;
+        stack_unmap(pool, pool->free[pool->free_count]);
     }
-    pool->free_count = 0;
-    pool->made_count = 0;
+    LB_ASSERT(pool->made_count == 0);
 }
 
 /* -- life of a fiber -- */
@@ -186,10 +189,10 @@ bool lbi_fiber_init(struct lbi_fiber *fiber, struct lbi_fiber_pool *pool, lbi_fi
     }
     *fiber = (struct lbi_fiber){
         .stack = stack,
-        .stack_size = LB_SIM_STACK_SIZE,
+        .stack_size = pool->stack_size,
         .function = function,
         .argument = argument,
-        .context = make_fcontext(stack + LB_SIM_STACK_SIZE, LB_SIM_STACK_SIZE, fiber_main)};
+        .context = make_fcontext(stack + pool->stack_size, pool->stack_size, fiber_main)};
 #if FIBER_TSAN
     fiber->race_state = __tsan_create_fiber(0);
 #endif
@@ -201,6 +204,18 @@ void lbi_fiber_give_stack(struct lbi_fiber *fiber, struct lbi_fiber_pool *pool)
     LB_ASSERT(fiber->stack != NULL);
     LB_ASSERT(fiber->fake_stack == NULL);
     stack_release(pool, fiber->stack);
+}
+
+void lbi_fiber_take_stack(struct lbi_fiber *fiber, struct lbi_fiber_pool *pool)
+{
+    LB_ASSERT(fiber->stack != NULL);
+    LB_ASSERT(fiber->fake_stack == NULL);
+    if (pool->free_count < LBI_FIBER_STACKS_MAX) {
+        stack_release(pool, fiber->stack);
+    } else {
+        stack_unmap(pool, fiber->stack);
+    }
+    fiber->stack = NULL;
 }
 
 FIBER_BARE void lbi_fiber_drop(struct lbi_fiber *fiber, struct lbi_fiber_pool *pool,
