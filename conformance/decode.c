@@ -102,6 +102,9 @@ void lb_model_decode(struct lb_model *model, const uint8_t *coded, bool is_tail_
     stream.next_in = (z_const Bytef *)coded;
     stream.avail_in = (uInt)model->body_size;
     members_inflate(model, &stream, is_tail_dropped, &output);
+    if (is_gzip && coded[0] != 0x1f) {
+        model->is_coding_wrong = true; /* though zlib may wait for the second byte to say so */
+    }
     inflateEnd(&stream);
     model->is_decoded = true;
     model->body_size = output.size;

@@ -43,6 +43,9 @@ static struct breach body_breach(const struct lb_wire_exchange *exchange,
                                  const struct lb_caller *caller)
 {
     const struct lb_model *model = &exchange->model;
+    if (model->framing == LB_MODEL_UPGRADED && !caller->has_taken) {
+        return (struct breach){NULL, NULL}; /* a 101 without its socket is an empty response */
+    }
     size_t compared =
         caller->received_size < model->body_size ? caller->received_size : model->body_size;
     const char *rule = model->is_decoded ? "F8" : "F1";
@@ -176,6 +179,7 @@ static struct breach unasked_breach(const struct lb_world *world, const struct l
         *ret_has_any = true;
         lb_wire_read_unasked(world, i, caller, body, &exchange);
         breach = exchange_breach(world, &exchange, caller);
+        free(exchange.decoded);
         free(body);
         if (breach.rule == NULL) {
             return breach;

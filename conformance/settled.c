@@ -393,7 +393,8 @@ static bool judge_caller(struct lb_world *world, const struct lb_caller *caller,
 }
 
 /* judge_waiters: requests that wait for a connection to a host: a dial each, or a full host (B5). */
-static void judge_waiters(struct lb_world *world, int32_t host, uint32_t waiting)
+static void judge_waiters(struct lb_world *world, int32_t host, uint32_t waiting,
+                          enum lb_phase phase)
 {
     const char *name = world->c->hosts[host].name;
     struct lb_transport_options options;
@@ -410,10 +411,12 @@ static void judge_waiters(struct lb_world *world, int32_t host, uint32_t waiting
             place.standing == STANDING_TAKEN) {
             continue;
         }
+        bool is_idle =
+            place.standing == STANDING_PARKED && !place_is_finishing(world, &place, phase);
         open++;
         held += place.log.is_write_held ? 1 : 0;
         dials += place.has_dial ? 1 : 0;
-        parked += place.standing == STANDING_PARKED ? 1 : 0;
+        parked += is_idle ? 1 : 0;
     }
     waiting -= held < waiting ? held : waiting;
     if (waiting > 0 && parked > 0) {
@@ -462,7 +465,7 @@ static void judge_callers(struct lb_world *world, enum lb_phase phase)
     }
     for (uint32_t h = 0; h < world->c->host_count; h++) {
         if (waiting[h] > 0) {
-            judge_waiters(world, (int32_t)h, waiting[h]);
+            judge_waiters(world, (int32_t)h, waiting[h], phase);
         }
     }
 }

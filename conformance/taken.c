@@ -11,6 +11,9 @@ void lb_taken_take(struct lb_caller *caller)
 {
     LB_ASSERT(caller->response != NULL);
     if (lb_response_take_socket(caller->response, &caller->taken) != LB_OK) {
+        if (lb_world_has_fault(caller->world) || caller->line->source != NULL) {
+            return; /* there was no memory for it, or its request was not written in time (R7) */
+        }
         lb_world_find(caller->world, "F10", "socket-not-given",
                       "the socket of a 101 was asked for and not given");
         return;

@@ -82,7 +82,7 @@ bool lb_wire_is_host_of(const struct lb_world *world, const struct lb_net_log *l
                         const struct lb_caller *caller);
 
 /* lb_wire_read_unasked: what the server of a connection has sent, read as the answer to the caller's
- * request. Body bytes go to `body`, which has room for all that was sent. */
+ * request. Body bytes go to `body`, which has room for all that was sent; gives ret_exchange->decoded. */
 void lb_wire_read_unasked(const struct lb_world *world, size_t log_index,
                           const struct lb_caller *caller, uint8_t *body,
                           struct lb_wire_exchange *ret_exchange);

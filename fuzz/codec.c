@@ -237,11 +237,10 @@ static bool decoder_operand(struct decoder *decoder, enum lbi_operand kind, uint
         line->time_ns = decoder_time(decoder, record_time(record, index));
         return true;
     case LBI_OPERAND_TEXT:
-        line->bytes = decoder_text(decoder, index);
-        return line->bytes.size > 0 || line->verb == LB_VERB_HEAD_LINE;
     case LBI_OPERAND_OCTETS:
-        line->bytes = decoder_octets(decoder);
-        return record->count > 0 || line->verb == LB_VERB_HEAD_LINE;
+        line->bytes =
+            kind == LBI_OPERAND_TEXT ? decoder_text(decoder, index) : decoder_octets(decoder);
+        return line->bytes.size > 0 || line->verb == LB_VERB_HEAD_LINE;
     case LBI_OPERAND_NUMBER: /* belongs to the head line before it */
     case LBI_OPERAND_NONE:
         return true;

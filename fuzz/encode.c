@@ -218,10 +218,39 @@ static void put_field(struct encoder *encoder, const struct lb_line *line)
     encoder_fail(encoder, LB_PROTOCOL, line->place, "a trailer field of another name");
 }
 
+/* put_bits: the operands that are bits; false: it is another kind. */
+static bool put_bits(struct encoder *encoder, enum lbi_operand kind, const struct lb_line *line)
+{
+    switch ((int)kind) {
+    case LBI_OPERAND_GET:
+        put_operand(encoder, (line->is_close ? 1u : 0u) | (line->is_background ? 2u : 0u));
+        return true;
+    case LBI_OPERAND_BACK:
+        put_operand(encoder, line->is_background ? 1 : 0);
+        return true;
+    case LBI_OPERAND_WANT:
+        put_operand(encoder, (line->is_or_close ? 1u : 0u) | (line->is_or_reset ? 2u : 0u));
+        return true;
+    case LBI_OPERAND_END:
+        put_operand(encoder, line->is_or_close == line->is_or_reset ? 0
+                             : line->is_or_close                    ? 1
+                                                                    : 2);
+        return true;
+    case LBI_OPERAND_FLAGS:
+        put_flags(encoder, line);
+        return true;
+    default:
+        return false;
+    }
+}
+
 /* put_line_operand: what a line says of one kind. */
 static void put_line_operand(struct encoder *encoder, enum lbi_operand kind,
                              const struct lb_line *line)
 {
+    if (put_bits(encoder, kind, line)) {
+        return;
+    }
     switch (kind) {
     case LBI_OPERAND_HOST:
         put_host(encoder, line, 0);
@@ -234,29 +263,12 @@ static void put_line_operand(struct encoder *encoder, enum lbi_operand kind,
     case LBI_OPERAND_REQUEST:
         put_request(encoder, line);
         break;
-    case LBI_OPERAND_GET:
-        put_operand(encoder, (line->is_close ? 1u : 0u) | (line->is_background ? 2u : 0u));
-        break;
-    case LBI_OPERAND_BACK:
-        put_operand(encoder, line->is_background ? 1 : 0);
-        break;
-    case LBI_OPERAND_WANT:
-        put_operand(encoder, (line->is_or_close ? 1u : 0u) | (line->is_or_reset ? 2u : 0u));
-        break;
-    case LBI_OPERAND_END:
-        put_operand(encoder, line->is_or_close == line->is_or_reset ? 0
-                             : line->is_or_close                    ? 1
-                                                                    : 2);
-        break;
     case LBI_OPERAND_SIGNAL:
         put_signal(encoder, line->name, line->place);
         break;
     case LBI_OPERAND_METHOD:
         LB_ASSERT(lb_verb_is_request(line->verb));
         put_operand(encoder, (uint64_t)(line->verb - LB_VERB_GET));
-        break;
-    case LBI_OPERAND_FLAGS:
-        put_flags(encoder, line);
         break;
     case LBI_OPERAND_FIELD:
         put_field(encoder, line);
@@ -291,6 +303,11 @@ static void put_line_operand(struct encoder *encoder, enum lbi_operand kind,
     case LBI_OPERAND_PRIORITY:
     case LBI_OPERAND_DIGITS:
     case LBI_OPERAND_NUMBER:
+    case LBI_OPERAND_GET:
+    case LBI_OPERAND_BACK:
+    case LBI_OPERAND_WANT:
+    case LBI_OPERAND_END:
+    case LBI_OPERAND_FLAGS:
     case LBI_OPERAND_SOURCE:
     case LBI_OPERAND_EVENT:
     case LBI_OPERAND_KINDS:
