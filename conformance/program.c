@@ -199,16 +199,17 @@ static void caller_read(struct lb_world *world, struct lb_caller *caller, uint64
 static void caller_close(struct lb_world *world, struct lb_caller *caller)
 {
     uint64_t start_ns = lb_sim_now(world->sim);
-    if (!caller->is_closed) {
-        caller->close_time_ns = start_ns;
-        caller->close_sequence = lb_net_sequence(world->net);
-    }
+    bool was_closed = caller->is_closed;
     if (caller->has_taken) {
         lb_taken_close(caller);
     } else {
         caller->is_closed = true;
         lb_body_close(lb_response_body(caller->response));
         caller->has_close_returned = true;
+    }
+    if (!was_closed) {
+        caller->close_time_ns = start_ns;
+        caller->close_sequence = lb_net_sequence(world->net);
     }
     judge_hurry(world, start_ns, "close");
 }

@@ -483,8 +483,8 @@ static uint64_t read_after(const struct lb_net_log *log, uint32_t from, uint32_t
 static void judge_drain(struct lb_world *world, const struct lb_caller *caller, const char *name)
 {
     const struct lb_wire_exchange *exchange = lb_wire_last_of(world, caller);
-    if (!caller->is_closed || caller->outcome != LB_OK || caller->has_taken || exchange == NULL ||
-        lb_wire_caller(world, exchange) != caller || !exchange->is_located ||
+    if (!caller->has_close_returned || caller->outcome != LB_OK || caller->has_taken ||
+        exchange == NULL || lb_wire_caller(world, exchange) != caller || !exchange->is_located ||
         !exchange->model.is_known) {
         return;
     }

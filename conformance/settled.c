@@ -412,7 +412,8 @@ static void judge_waiters(struct lb_world *world, int32_t host, uint32_t waiting
             continue;
         }
         bool is_idle =
-            place.standing == STANDING_PARKED && !place_is_finishing(world, &place, phase);
+            place.standing == STANDING_PARKED &&
+            (place_is_waiting(world, &place) || !place_is_finishing(world, &place, phase));
         open++;
         held += place.log.is_write_held ? 1 : 0;
         dials += place.has_dial ? 1 : 0;
@@ -430,11 +431,13 @@ static void judge_waiters(struct lb_world *world, int32_t host, uint32_t waiting
 }
 
 /* judge_idle: no more connections are parked than the pool may hold (B2). */
-static void judge_idle(struct lb_world *world, const struct place *place, uint32_t *parked_count)
+static void judge_idle(struct lb_world *world, const struct place *place, enum lb_phase phase,
+                       uint32_t *parked_count)
 {
     struct lb_transport_options options;
     lb_world_options(world, &options);
-    if (place->standing != STANDING_PARKED || !place->has_read) {
+    if (place->standing != STANDING_PARKED || !place->has_read ||
+        (!place_is_waiting(world, place) && place_is_finishing(world, place, phase))) {
         return;
     }
     int32_t host = 0;
@@ -535,7 +538,7 @@ void lb_rules_settled(struct lb_world *world, enum lb_phase phase)
         struct place place;
         place_make(world, i, &place);
         judge_place(world, &place, phase);
-        judge_idle(world, &place, parked_count);
+        judge_idle(world, &place, phase, parked_count);
         if (phase == LB_PHASE_SCRIPT) {
             judge_kept(world, &place);
         }

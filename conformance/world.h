@@ -101,7 +101,7 @@ struct lb_caller {
     bool is_closed; /* close was called on a response */
     bool has_close_returned;
     uint64_t close_time_ns;
-    uint32_t close_sequence;  /* of the network's next record when close was called */
+    uint32_t close_sequence;  /* of the network's next record when close had returned */
     struct lb_socket *taken;  /* of a 101; NULL: none, or closed */
     bool has_taken;           /* the socket was taken over */
     const char *trailer_name; /* of the last trailer field that was looked at and was there */

@@ -10,7 +10,11 @@
 #define IDIOM_SIZE_MAX 32
 #define BACK 1      /* of READ and CLOSE */
 #define GET_CLOSE 1 /* of GET, HEAD and EXCHANGE */
-#define GET_BACK 2  /* of GET and HEAD */
+#define GET_BACK 2  /* of GET, HEAD and ASK */
+/* of ASK */
+#define FLAG_UPGRADE 8
+#define FLAG_EXPECT 32
+#define FLAG_IDEMPOTENT 64
 
 struct idiom {
     const char *name;
@@ -75,6 +79,28 @@ static const struct idiom idioms[] = {
     IDIOM("raw_chunk", OP(SEND), '5', '\r', '\n', 'h', 'e', 'l', 'l', 'o', '\r', '\n'),
     IDIOM("raw_last_chunk", OP(SEND), '0', '\r', '\n', '\r', '\n'),
     IDIOM("raw_trailer", OP(SEND), '0', '\r', '\n', 'A', ':', 'b', '\r', '\n', '\r', '\n'),
+    IDIOM("post", OP(ASK), 0, 2, 0, OP(BODY), 0, 40, OP(READ), OP(CLOSE)),
+    IDIOM("post_chunked", OP(ASK), 0, 2, 0, OP(BODY), 5, 9, OP(READ), OP(CLOSE)),
+    IDIOM("put_expect", OP(ASK), 0, 3, FLAG_EXPECT, OP(BODY), 0, 40),
+    IDIOM("body_stalls", OP(ASK), 0, 2, GET_BACK, OP(BODY), 0, 40, OP(BODY_EVENT), 1, 0, 20,
+          OP(CANCEL), OP(WAIT)),
+    IDIOM("body_awaits", OP(ASK), 0, 2, GET_BACK, OP(BODY), 1, 40, OP(BODY_EVENT), 0, 0, 20,
+          OP(POLL), OP(SIGNAL), OP(WAIT)),
+    IDIOM("body_fails", OP(ASK), 0, 2, 0, OP(BODY), 1, 40, OP(BODY_EVENT), 2, 0, 20),
+    IDIOM("body_again", OP(ASK), 0, 2, FLAG_IDEMPOTENT, OP(BODY), 0, 9),
+    IDIOM("continue", OP(WANT), OP(LINE), 9, OP(LINE), OP(WANT_BODY), OP(LINE), 6, OP(LINE)),
+    IDIOM("early_answer", OP(WANT), OP(LINE), 1, OP(LINE), 2, 5, OP(LINE), OP(FILL), 5,
+          OP(WANT_BODY)),
+    IDIOM("gzip_length", OP(GZIP), 1, OP(WANT), OP(LINE), 1, OP(LINE), 61, OP(LINE), 2, 40,
+          OP(LINE), OP(GZIP_FILL), 17, OP(EXCHANGE)),
+    IDIOM("gzip_chunks", OP(GZIP), 1, OP(WANT), OP(LINE), 1, OP(LINE), 61, OP(LINE), 3, OP(LINE),
+          OP(CHUNK_GZIP), 40, OP(CHUNK_END), OP(EXCHANGE)),
+    IDIOM("drained", OP(DRAIN), 86, OP(RESPOND), LBI_RESPOND_SLOW, 40, OP(GET), OP(CLOSE)),
+    IDIOM("trailer", OP(SEND), '0', '\r', '\n', 'A', ':', 'b', '\r', '\n', '\r', '\n', OP(GET),
+          OP(READ), OP(TRAILER), 0, 1),
+    IDIOM("upgrade", OP(WANT), OP(LINE), 11, OP(LINE), 40, OP(LINE), 41, OP(LINE), OP(ASK), 0, 0,
+          FLAG_UPGRADE, OP(WRITE), 0, 'x', OP(READ), 0, 0, 1, OP(CLOSE)),
+    IDIOM("no_keep_alive", OP(KEEP_ALIVE), OP(EXCHANGE), OP(EXCHANGE)),
     IDIOM("switch_soon", OP(AFTER), 0, 1),
     IDIOM("switch_often", OP(AFTER), OP(AFTER), 0, 2, OP(AFTER), 1, 5),
     IDIOM("first_first", OP(PRIORITY), 1, 2, OP(PRIORITY), 0, 3),
