@@ -145,6 +145,9 @@ static bool connection_is_reusable(const struct lbi_connection *c)
 void lbi_connection_await_write(struct lbi_connection *c, struct lb_cond *cond, bool is_head_enough)
 {
     struct lb_transport *t = c->transport;
+    if (c->is_write_done) {
+        return; /* as a rule, and then it does not matter what time it is */
+    }
     uint64_t deadline_ns = lbi_deadline(t, t->options.written_duration_ns);
     while (c->state == LBI_CONNECTION_BUSY && !c->is_write_done &&
            !(is_head_enough && c->is_head_written)) {

@@ -189,7 +189,7 @@ static void request_begin(struct lb_request *request, struct lbi_work *work)
     struct lb_transport *t = request->transport;
     if (t->is_closing) {
         lbi_request_fail(request, LB_CLOSED, work);
-    } else if (request->deadline_ns <= lbi_now(t)) {
+    } else if (request->deadline_ns != LB_NEVER && request->deadline_ns <= lbi_now(t)) {
         lbi_request_fail(request, LB_TIMEOUT, work);
     } else if (request->is_source_read) {
         request_rewind(request, work);
