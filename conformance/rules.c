@@ -559,18 +559,6 @@ static void judge_source_order(struct lb_world *world, const struct lb_caller *c
                   name);
 }
 
-/* log_is_taken: whether a program has taken a connection's socket over. */
-static bool log_is_taken(const struct lb_world *world, size_t log_index)
-{
-    const struct lb_wire_exchange *last = lb_wire_last(world->wire, log_index);
-    for (uint32_t i = 0; i < world->c->request_count && last != NULL; i++) {
-        if (world->callers[i].has_taken && lb_wire_is_of(world, last, &world->callers[i])) {
-            return true;
-        }
-    }
-    return false;
-}
-
 /* judge_limit: the sockets of a host that were open when one more was opened (B2). */
 static void judge_limit(struct lb_world *world, uint32_t limit)
 {
@@ -583,7 +571,7 @@ static void judge_limit(struct lb_world *world, uint32_t limit)
         for (size_t j = 0; j < count; j++) {
             struct lb_net_log other;
             lb_net_log(world->net, j, &other);
-            if (log_is_taken(world, j)) {
+            if (lb_wire_is_taken(world, &other)) {
                 continue; /* no connection of the transport's any more */
             }
             open += lb_name_is(other.host, newest.host) &&

@@ -103,6 +103,9 @@ static enum standing place_standing(const struct lb_world *world, const struct p
     if (!place->log.is_connected) {
         return STANDING_DIALING;
     }
+    if (lb_wire_is_taken(world, &place->log)) {
+        return STANDING_TAKEN;
+    }
     if (place_is_being_written(world, place)) {
         return STANDING_ENGAGED;
     }
@@ -120,9 +123,6 @@ static enum standing place_standing(const struct lb_world *world, const struct p
         if (!lb_wire_is_of(world, place->last, caller) ||
             lb_wire_last_of(world, caller)->log_index != place->log_index) {
             continue; /* not its request, or sent again since */
-        }
-        if (caller->has_taken) {
-            return STANDING_TAKEN;
         }
         if (caller_is_blocked(caller)) {
             return STANDING_ENGAGED;

@@ -19,6 +19,7 @@ void lb_taken_take(struct lb_caller *caller)
         return;
     }
     caller->has_taken = true;
+    caller->taken_name = caller->taken->ops->name(caller->taken);
     struct lb_socket *again = NULL;
     if (lb_response_take_socket(caller->response, &again) == LB_OK) {
         lb_world_find(caller->world, "O1", "socket-given-twice", "a socket was given twice");

@@ -154,11 +154,11 @@ static void walk_wrote(struct walk *walk, size_t size)
     }
 }
 
-/* is_taken: whether a program has taken over the socket of an exchange: what it writes there is its own. */
-static bool is_taken(const struct lb_world *world, const struct lb_wire_exchange *exchange)
+bool lb_wire_is_taken(const struct lb_world *world, const struct lb_net_log *log)
 {
-    for (uint32_t i = 0; i < world->c->request_count && exchange->is_upgrade; i++) {
-        if (world->callers[i].has_taken && lb_wire_is_of(world, exchange, &world->callers[i])) {
+    for (uint32_t i = 0; i < world->c->request_count; i++) {
+        const struct lb_caller *caller = &world->callers[i];
+        if (caller->has_taken && lb_name_is(caller->taken_name, log->name)) {
             return true;
         }
     }
@@ -170,6 +170,7 @@ static void log_requests(const struct lb_world *world, size_t log_index,
                          const struct lb_net_log *log)
 {
     struct lb_wire *wire = world->wire;
+    bool is_taken = lb_wire_is_taken(world, log);
     struct walk walk = {.exchange = NULL};
     for (size_t i = 0; i < log->record_count; i++) {
         const struct lb_net_record *record = &log->records[i];
@@ -181,10 +182,9 @@ static void log_requests(const struct lb_world *world, size_t log_index,
         if (record->kind != LB_NET_WROTE) {
             continue;
         }
-        if (walk.written == walk.next &&
-            ((walk.exchange != NULL && is_taken(world, walk.exchange)) ||
-             !walk_begin(&walk, wire, log_index, log))) {
-            return;
+        bool is_own = walk.exchange != NULL && walk.exchange->is_upgrade && is_taken;
+        if (walk.written == walk.next && (is_own || !walk_begin(&walk, wire, log_index, log))) {
+            return; /* what a program writes to the socket that it took is its own */
         }
         walk_wrote(&walk, (size_t)record->value);
     }

@@ -87,6 +87,9 @@ void lb_wire_read_unasked(const struct lb_world *world, size_t log_index,
                           const struct lb_caller *caller, uint8_t *body,
                           struct lb_wire_exchange *ret_exchange);
 
+/* lb_wire_is_taken: whether a program has taken the socket of this connection over. */
+bool lb_wire_is_taken(const struct lb_world *world, const struct lb_net_log *log);
+
 /* lb_wire_has_field: whether a request line has a further field of that name (lower case). */
 bool lb_wire_has_field(const struct lb_line *line, const char *name);
 

@@ -104,6 +104,7 @@ struct lb_caller {
     uint32_t close_sequence;  /* of the network's next record when close had returned */
     struct lb_socket *taken;  /* of a 101; NULL: none, or closed */
     bool has_taken;           /* the socket was taken over */
+    const char *taken_name;   /* of its connection */
     const char *trailer_name; /* of the last trailer field that was looked at and was there */
     char *trailer_value;      /* malloc */
     struct lb_world_source source;
