@@ -93,6 +93,9 @@ static struct breach error_breach(const struct lb_wire_exchange *exchange,
                                   const struct lb_net_log *log, const struct lb_caller *caller)
 {
     const struct lb_model *model = &exchange->model;
+    /* of what the model does not know, the coding may be cut where it likes */
+    bool is_coding_cut =
+        model->is_known ? model->is_complete && model->is_coding_cut : exchange->is_gzip;
     switch (caller->outcome) {
     case LB_PROTOCOL:
         if (model->is_known && !model->is_line_open && !model->is_coding_wrong &&
@@ -104,7 +107,7 @@ static struct breach error_breach(const struct lb_wire_exchange *exchange,
         if (model->is_known && model->is_complete && !model->is_coding_cut) {
             return (struct breach){"F2", "complete-called-incomplete"};
         }
-        if (!log->is_server_ended && !(model->is_complete && model->is_coding_cut)) {
+        if (!log->is_server_ended && !is_coding_cut) {
             return (struct breach){"F6", "incomplete-without-an-end"};
         }
         break;
