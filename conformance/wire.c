@@ -387,8 +387,9 @@ bool lb_wire_has_field(const struct lb_line *line, const char *name)
 {
     size_t size = strlen(name);
     for (uint32_t i = 0; i < line->field_count; i++) {
-        if (line->fields[i].size > size && line->fields[i].bytes[size] == ':' &&
-            strncasecmp(line->fields[i].bytes, name, size) == 0) {
+        const struct lb_text *field = &line->fields[i];
+        bool is_as_long = strcspn(field->bytes, ":") == size; /* one without a colon is all name */
+        if (is_as_long && strncasecmp(field->bytes, name, size) == 0) {
             return true;
         }
     }
