@@ -20,6 +20,7 @@ void lb_taken_take(struct lb_caller *caller)
     }
     caller->has_taken = true;
     caller->taken_name = caller->taken->ops->name(caller->taken);
+    caller->taken_sequence = lb_net_sequence(caller->world->net);
     struct lb_socket *again = NULL;
     if (lb_response_take_socket(caller->response, &again) == LB_OK) {
         lb_world_find(caller->world, "O1", "socket-given-twice", "a socket was given twice");

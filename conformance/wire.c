@@ -154,15 +154,21 @@ static void walk_wrote(struct walk *walk, size_t size)
     }
 }
 
-bool lb_wire_is_taken(const struct lb_world *world, const struct lb_net_log *log)
+/* taken_sequence: from when on a connection's socket is a program's; UINT32_MAX: never. */
+static uint32_t taken_sequence(const struct lb_world *world, const struct lb_net_log *log)
 {
     for (uint32_t i = 0; i < world->c->request_count; i++) {
         const struct lb_caller *caller = &world->callers[i];
         if (caller->has_taken && lb_name_is(caller->taken_name, log->name)) {
-            return true;
+            return caller->taken_sequence;
         }
     }
-    return false;
+    return UINT32_MAX;
+}
+
+bool lb_wire_is_taken(const struct lb_world *world, const struct lb_net_log *log)
+{
+    return taken_sequence(world, log) != UINT32_MAX;
 }
 
 /* log_requests: the requests of one connection, each with the mark of its beginning. */
@@ -170,7 +176,7 @@ static void log_requests(const struct lb_world *world, size_t log_index,
                          const struct lb_net_log *log)
 {
     struct lb_wire *wire = world->wire;
-    bool is_taken = lb_wire_is_taken(world, log);
+    uint32_t own_sequence = taken_sequence(world, log);
     struct walk walk = {.exchange = NULL};
     for (size_t i = 0; i < log->record_count; i++) {
         const struct lb_net_record *record = &log->records[i];
@@ -182,9 +188,11 @@ static void log_requests(const struct lb_world *world, size_t log_index,
         if (record->kind != LB_NET_WROTE) {
             continue;
         }
-        bool is_own = walk.exchange != NULL && walk.exchange->is_upgrade && is_taken;
-        if (walk.written == walk.next && (is_own || !walk_begin(&walk, wire, log_index, log))) {
+        if (record->sequence >= own_sequence) {
             return; /* what a program writes to the socket that it took is its own */
+        }
+        if (walk.written == walk.next && !walk_begin(&walk, wire, log_index, log)) {
+            return;
         }
         walk_wrote(&walk, (size_t)record->value);
     }

@@ -105,6 +105,7 @@ struct lb_caller {
     struct lb_socket *taken;  /* of a 101; NULL: none, or closed */
     bool has_taken;           /* the socket was taken over */
     const char *taken_name;   /* of its connection */
+    uint32_t taken_sequence;  /* from here on what is written there is the program's */
     const char *trailer_name; /* of the last trailer field that was looked at and was there */
     char *trailer_value;      /* malloc */
     struct lb_world_source source;
