@@ -1,12 +1,14 @@
 #!/usr/bin/env bash
 # What conformance/rules.tsv and conformance/catalogue.tsv say is true: each case and unit test that they
-# name exists, each case that shows a rule cites it, each entry has cover or a reason and stands once, and
-# no case cites what is no rule. Then the tables are broken in each of these ways, and it has to be said.
+# name exists, each case that shows a rule cites it, each entry has cover or a reason and stands once, no
+# case cites what is no rule, and a case whose comment names rows of the catalogue is among their cover.
+# Then the tables are broken in each of these ways, and it has to be said.
 set -euo pipefail
 . "$(dirname "$0")/lib.sh"
 need_cases
 
-# facts FOLDER: what there is: "case AREA/ID", "test FILE:FUNCTION", "cites AREA/ID RULE", "rule NAME".
+# facts FOLDER: what there is: "case AREA/ID", "test FILE:FUNCTION", "cites AREA/ID RULE", "rule NAME",
+# "shows AREA/ID LETTER FIRST LAST", the rows that a comment of a case names.
 facts() {
     local root=$1
     find "$root/conformance/cases" -name '*.case' -printf 'case\t%P\n' | sed 's/\.case$//'
@@ -15,6 +17,18 @@ facts() {
     grep -rHE --include='*.case' '^spec ' "$root/conformance/cases" |
         sed -E "s|^$root/conformance/cases/(.*)\.case:spec +|cites\t\1\t|" |
         sed -E 's|\tLASTBYTE +([^ ]+).*|\t\1|; s|\t(RFC[0-9]+) +([^ ]+).*|\t\1 \2|'
+    grep -rHE --include='*.case' '^ *#' "$root/conformance/cases" |
+        sed -E "s|^$root/conformance/cases/(.*)\.case:|\1\t|; s/([A-Z][0-9]{2,3}) to ([A-Z][0-9]{2,3})/\1-\2/g" |
+        awk -F '\t' '{
+            count = split($2, words, /[ ,;:.#]+/)
+            for (i = 1; i <= count; i++)
+                if (words[i] ~ /^[CDIKLNQSTX][0-9][0-9][0-9]?(-[A-Z][0-9][0-9][0-9]?)?$/) {
+                    split(words[i], ends, "-")
+                    first = substr(ends[1], 2) + 0
+                    last = ends[2] == "" ? first : substr(ends[2], 2) + 0
+                    print "shows\t" $1 "\t" substr(words[i], 1, 1) "\t" first "\t" last
+                }
+        }'
     sed -nE 's/^\| ([A-Z][0-9]+) \|.*/rule\t\1/p' "$root/conformance/README.md"
 }
 
@@ -40,13 +54,17 @@ judge() {
             last = ends[2] == "" ? first : substr(ends[2], 2) + 0
             if (last < first || (ends[2] != "" && substr(ends[2], 1, 1) != substr(row, 1, 1)))
                 say(row " is no range")
-            for (i = first; i <= last; i++) check_entry(substr(row, 1, 1) " " i)
+            for (i = first; i <= last; i++) {
+                check_entry(substr(row, 1, 1) " " i)
+                for (name in seen) shown[name, substr(row, 1, 1) " " i] = 1
+            }
         }
         FNR == 1 { table = FILENAME; sub(/.*\//, "", table); split("", entries) }
         table == "facts" && $1 == "case" { cases[$2] = 1; next }
         table == "facts" && $1 == "test" { tests[$2] = 1; next }
         table == "facts" && $1 == "cites" { cites[$2, $3] = 1; cited[$3] = $2; next }
         table == "facts" && $1 == "rule" { house[$2] = 1; next }
+        table == "facts" && $1 == "shows" { for (i = $4; i <= $5; i++) shows[$2, $3 " " i] = 1; next }
         /^#/ || /^(row|rule)\t/ { next }
         NF != 4 { say(NF " columns, expected 4"); next }
         $2 == "" { say($1 " claims nothing") }
@@ -71,6 +89,10 @@ judge() {
         }
         END {
             for (rule in cited) if (!(rule in known)) print cited[rule] " cites " rule ", which rules.tsv has not"
+            for (pair in shows) if (!(pair in shown)) {
+                split(pair, both, SUBSEP)
+                print both[1] " says that it shows " both[2] ", which catalogue.tsv does not say"
+            }
             for (rule in house) if (!(rule in known) && !(rule in cited)) print "rules.tsv has no line for " rule
         }
     ' "$scratch/facts" "$root/conformance/rules.tsv" "$root/conformance/catalogue.tsv"
@@ -122,6 +144,8 @@ if [ "$failures" -eq 0 ]; then
     broken $rules 's|^(R4\tone exchange\t).*|\1-\t-|' 'R4 has neither cover nor reason'
     broken conformance/README.md '/^\| E9 \|/d' 'E9 is no rule of README.md'
     broken conformance/README.md 's/^\| E9 \|.*/&\n| Z9 | what is not |/' 'rules.tsv has no line for Z9'
+    broken $catalogue 's|^(T095\t.*) upload/known-length|\1|' 'upload/known-length says that it shows T 95'
+    broken $one_case 's/^host a$/# T999\n&/' 'close/is-idempotent says that it shows T 999'
     broken $one_case 's/^spec +LASTBYTE F4.*/&\nspec   LASTBYTE F44/' 'cites F44, which rules.tsv has not'
 fi
 echo "coverage: $(grep -vc '^#' "$source_dir/conformance/catalogue.tsv") rows, $(grep -vc '^#' \

@@ -94,15 +94,21 @@ static void world_begin(size_t fail_at)
     assert_int_equal(lb_net_host_add(world.net, "b"), LB_OK);
 }
 
-static enum lb_status transport_make(void)
+static enum lb_status transport_make_with(bool is_keep_alive_off)
 {
     struct lb_transport_options options;
     lb_transport_options_default(&options);
     options.is_checked = true;
+    options.is_keep_alive_off = is_keep_alive_off;
     options.runtime = lb_sim_runtime(world.sim);
     options.network = lb_net_network(world.net);
     options.memory = &world.memory.memory;
     return lb_transport_new(&options, &world.transport);
+}
+
+static enum lb_status transport_make(void)
+{
+    return transport_make_with(false);
 }
 
 static int setup(void **state)
@@ -511,6 +517,43 @@ static void test_client_writes_a_request_at_once(void **state)
     assert_int_equal(lb_net_log_count(world.net), 1);
 }
 
+static void script_closes(void *argument)
+{
+    (void)argument;
+    for (size_t i = 0; i < 2; i++) {
+        struct lb_request_options options = {.method = "GET",
+                                             .endpoint = {"http", "a", 80},
+                                             .target = "/",
+                                             .deadline_ns = LB_NEVER,
+                                             .is_close = i > 0};
+        assert_int_equal(lb_request_new(world.transport, &options, &world.request), LB_OK);
+        assert_int_equal(send_request(), LB_OK);
+        assert_int_equal(read_some(64), LB_END);
+        lb_request_free(&world.request);
+    }
+    world.done_count++;
+}
+
+/* A transport without keep-alive says close in each request, and does not say it again in one that says
+ * so itself (RFC 9112 section 9.6). */
+static void test_client_says_close_once(void **state)
+{
+    static const char wanted[] = "GET / HTTP/1.1\r\nHost: a\r\nAccept-Encoding: gzip, deflate\r\n"
+                                 "Connection: close\r\n\r\n";
+    (void)state;
+    run(free_transport);
+    assert_int_equal(transport_make_with(true), LB_OK);
+    run(script_closes);
+    assert_int_equal(world.done_count, 2);
+    assert_int_equal(lb_net_log_count(world.net), 2);
+    for (size_t i = 0; i < 2; i++) {
+        struct lb_net_log log;
+        lb_net_log(world.net, i, &log);
+        assert_int_equal(log.written_size, sizeof wanted - 1);
+        assert_memory_equal(log.written, wanted, sizeof wanted - 1);
+    }
+}
+
 static const struct lb_endpoint origins[] = {
     {"http", "a", 80},  {"http", "a", 8080}, {"https", "a", 443},
     {"https", "a", 80}, {"http", "b", 80},
@@ -737,6 +780,7 @@ int main(void)
         TEST(test_client_profile_of_an_idle_connection),
         TEST(test_client_end_comes_with_the_last_chunk),
         TEST(test_client_writes_a_request_at_once),
+        TEST(test_client_says_close_once),
         TEST(test_client_pools_each_origin_apart),
         TEST(test_client_free_with_an_open_body),
         TEST(test_client_free_unblocks_send),
