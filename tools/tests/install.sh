@@ -32,13 +32,19 @@ if grep -rlF -e "$source_dir" -e "$scratch/library" "$prefix" --include='*.cmake
     fail "the package points back to where it was built"
 fi
 
-# consume LANGUAGE COMPILER: builds the program against the installed copy, and runs it.
+# consume LANGUAGE COMPILER: builds the program against the installed copy, and runs it: on threads, and
+# on the loop where Boost.Context has let the library be built.
 consume() {
-    expect 0 cmake "${generator[@]}" -S "$source_dir/tools/tests/consumer" -B "$scratch/$1" \
-        -DCONSUMER_LANGUAGE="$1" -DCMAKE_"$1"_COMPILER="$2" -DCMAKE_PREFIX_PATH="$prefix"
-    expect 0 cmake --build "$scratch/$1"
-    expect 0 timeout 60 "$scratch/$1/consumer"
-    says 'consumer: end, 5 bytes'
+    local is_on_loop
+    for is_on_loop in OFF ON; do
+        [ $is_on_loop = OFF ] || [ -f "$(find "$prefix" -name liblastbyte_loop.a)" ] || continue
+        expect 0 cmake "${generator[@]}" -S "$source_dir/tools/tests/consumer" -B "$scratch/$1-$is_on_loop" \
+            -DCONSUMER_LANGUAGE="$1" -DCMAKE_"$1"_COMPILER="$2" -DCMAKE_PREFIX_PATH="$prefix" \
+            -DCONSUMER_ON_LOOP=$is_on_loop
+        expect 0 cmake --build "$scratch/$1-$is_on_loop"
+        expect 0 timeout 60 "$scratch/$1-$is_on_loop/consumer"
+        says 'consumer: end, 5 bytes'
+    done
 }
 consume C "$(command -v cc || command -v gcc || command -v clang)"
 cxx=$(command -v c++ || command -v g++ || command -v clang++ || true)

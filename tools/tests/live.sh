@@ -206,6 +206,8 @@ expect 0 "$lastbyte" get --http1.0 --repeat 2 "$url/ssi/page.shtml"
 says '2 made, 2 closed'
 expect 0 "$lastbyte" get --no-keepalive --repeat 2 "$url/small"
 says '2 made, 2 closed'
+expect 0 "$lastbyte" get --max-per-host 1 --parallel 4 --repeat 40 "$url/small"
+says '1 made, 1 closed, 39 of 40 exchanges on a reused one'
 expect 0 "$lastbyte" get --max-idle-per-host 0 --repeat 2 "$url/small"
 says '2 made, 2 closed'
 expect 0 "$lastbyte" get --drain --read 10 --repeat 3 "$url/small"

@@ -1,8 +1,12 @@
 /*
  * A consumer of the installed library, in what C11 and C++17 have in common: a server of one answer on
- * loopback, one GET to it, and the transport freed. Exit code 0 if the answer came back.
+ * loopback, one GET to it, and the transport freed. Exit code 0 if the answer came back. On threads, or,
+ * with CONSUMER_ON_LOOP, on the loop.
  */
 #include <lastbyte/lastbyte.h>
+#ifdef CONSUMER_ON_LOOP
+#include <lastbyte/loop.h>
+#endif
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
@@ -76,30 +80,76 @@ static bool get(struct lb_transport *transport, uint16_t port)
     return is_whole;
 }
 
-int main(void)
+/* ask: the GET by a transport on this runtime and network; true if all of it came. */
+static bool ask(struct lb_runtime *runtime, struct lb_network *network, uint16_t port)
 {
-    struct lb_network *network = NULL;
-    struct lb_transport *transport = NULL;
     struct lb_transport_options options;
-    struct lb_tls_options tls;
-    pthread_t server;
-    uint16_t port = 0;
-    int listener = server_listen(&port);
-    memset(&tls, 0, sizeof tls);
-    if (listener < 0 || pthread_create(&server, NULL, server_main, &listener) != 0 ||
-        lb_network_tls_new(&tls, lb_memory_standard(), &network) != LB_OK) {
-        return 3;
-    }
+    struct lb_transport *transport = NULL;
     lb_transport_options_default(&options);
-    options.runtime = lb_runtime_threads();
+    options.runtime = runtime;
     options.network = network;
     if (lb_transport_new(&options, &transport) != LB_OK) {
-        return 3;
+        return false;
     }
     bool is_whole = get(transport, port);
     lb_transport_free(&transport);
+    return is_whole;
+}
+
+#ifdef CONSUMER_ON_LOOP
+struct program {
+    struct lb_loop *loop;
+    uint16_t port;
+    bool is_whole;
+};
+
+static void program_main(void *argument)
+{
+    struct program *program = (struct program *)argument;
+    program->is_whole =
+        ask(lb_loop_runtime(program->loop), lb_loop_network(program->loop), program->port);
+}
+
+static bool run(uint16_t port)
+{
+    struct program program;
+    program.loop = NULL;
+    program.port = port;
+    program.is_whole = false;
+    if (lb_loop_new(lb_memory_standard(), &program.loop) != LB_OK) {
+        return false;
+    }
+    bool has_run = lb_loop_run(program.loop, program_main, &program) == LB_OK;
+    lb_loop_free(&program.loop);
+    return has_run && program.is_whole;
+}
+#else
+static bool run(uint16_t port)
+{
+    struct lb_network *network = NULL;
+    struct lb_tls_options tls;
+    memset(&tls, 0, sizeof tls);
+    if (lb_network_tls_new(&tls, lb_memory_standard(), &network) != LB_OK) {
+        return false;
+    }
+    bool is_whole = ask(lb_runtime_threads(), network, port);
     lb_network_tls_free(&network);
+    return is_whole;
+}
+#endif
+
+int main(void)
+{
+    pthread_t server;
+    uint16_t port = 0;
+    int listener = server_listen(&port);
+    if (listener < 0 || pthread_create(&server, NULL, server_main, &listener) != 0) {
+        return 3;
+    }
+    if (!run(port)) {
+        return 1;
+    }
     (void)pthread_join(server, NULL);
     (void)close(listener);
-    return is_whole ? 0 : 1;
+    return 0;
 }
