@@ -1,8 +1,9 @@
 /*
  * `lastbyte faults`: every selected case with every single fault of the outside (sim/fault.h), judged by
- * the rules that hold for every conversation; under short reads and writes by what it expects, too. A fault of one call is tried with the first call, the
- * second, and so on, until a run comes to its end without it. Before the first one the case runs without
- * a fault: what fails then is no matter of faults, and is left to `lastbyte check`.
+ * the rules that hold for every conversation; under short reads and writes by what it expects, too. A
+ * fault of one call is tried with the first call, the second, and so on, until a run comes to its end
+ * without it. Before the first one the case runs without a fault: what fails then is no matter of
+ * faults, and is left to `lastbyte check`.
  *
  * The runs follow one another in one child process; when one ends it, that run is a CRASH, and a new
  * child goes on behind it. Where they stand is in shared memory.

@@ -276,9 +276,9 @@ enum lb_body_state lb_body_state(struct lb_body *body);
  * Returns LB_OK with *ret_size >= 1; LB_END with *ret_size >= 0: these are the last bytes, the
  * connection has been given back or ended already (rule F7); or an error with *ret_size = 0:
  * LB_INCOMPLETE, LB_PROTOCOL, LB_RESET, LB_TIMEOUT, LB_CANCELLED, LB_LIMIT, LB_CLOSED, LB_MEMORY (the
- * decoder's). Bytes that arrived before an error are returned before it. Each outcome but LB_OK repeats, without bytes
- * (rule F3); after lb_body_close it is LB_CLOSED, except that a body that had ended or failed keeps
- * its outcome in lb_body_state and gives LB_CLOSED here (rule F4).
+ * decoder's). Bytes that arrived before an error are returned before it. Each outcome but LB_OK
+ * repeats, without bytes (rule F3); after lb_body_close it is LB_CLOSED, except that a body that had
+ * ended or failed keeps its outcome in lb_body_state and gives LB_CLOSED here (rule F4).
  * Blocks; unblocked by lb_body_close, lb_request_cancel, the deadline, lb_transport_free. Two workers
  * may read at once; they take turns.
  */

@@ -8,8 +8,8 @@
  *
  * Against threads it saves the hand-over between them: no futex, no wake-up of another core, no lock,
  * and three system calls for a small request (send, epoll_wait, recv) where threads make about
- * fourteen. What it asks for is that nobody blocks but in calls of this library, neither a caller nor the read of a
- * request body's source: while somebody computes or sleeps, nobody else runs.
+ * fifteen. What it asks for is that nobody blocks but in calls of this library, neither a caller nor
+ * the read of a request body's source: while somebody computes or sleeps, nobody else runs.
  *
  * It is epoll itself, edge-triggered, each socket registered once, and not libuv: uv_poll is
  * level-triggered, so what a caller does not read yet makes the loop spin unless the watch is taken
