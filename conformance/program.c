@@ -137,7 +137,8 @@ static void caller_send(struct lb_world *world, struct lb_caller *caller, struct
     world->result->responses++;
     if (caller->code == 101 && caller->line->is_upgrade) {
         lb_taken_take(caller);
-    } else if (lb_body_state(lb_response_body(response)) == LB_BODY_ENDED) {
+    }
+    if (!caller->has_taken && lb_body_state(lb_response_body(response)) == LB_BODY_ENDED) {
         seen->is_ended = true;
         caller_conclude(world, caller, LB_END);
     }
