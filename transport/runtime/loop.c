@@ -260,7 +260,7 @@ static void loop_turn(struct lb_loop *loop)
 /* loop_pick: who runs next; NULL: everybody has ended. May block. */
 static struct lb_worker *loop_pick(struct lb_loop *loop)
 {
-    if (loop->run_count >= TURN_MAX) {
+    if (loop->run_count >= TURN_MAX && loop->live_count > 0) {
         loop_turn(loop);
     }
     while (loop->ready.first == NULL && loop->live_count > 0) {

@@ -291,6 +291,21 @@ static void test_loop_starts_and_joins_many(void **state)
     assert_true(world.is_done);
 }
 
+/* As many workers as run until the kernel is asked again, then nobody: the last one asks nobody. */
+static void test_loop_ends_at_any_count(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < 1000; i++) {
+        run(nothing_main);
+    }
+    for (size_t count = 1; count < 600; count++) {
+        for (size_t i = 1; i < count; i++) {
+            spawn(nothing_main, NULL);
+        }
+        run(nothing_main);
+    }
+}
+
 static void test_loop_without_memory_or_descriptors_is_not_made(void **state)
 {
     (void)state;
@@ -664,6 +679,7 @@ int main(void)
         TEST(nobody_starves),
         TEST(lock_is_held_across_a_wait_for_something_else),
         TEST(starts_and_joins_many),
+        TEST(ends_at_any_count),
         TEST(without_memory_or_descriptors_is_not_made),
         TEST(event_that_was_overtaken_wakes_nobody),
         TEST(bytes_that_came_behind_its_back_are_seen),
