@@ -322,6 +322,14 @@ bool lbi_loop_watch(struct lb_loop *loop, int fd, struct lbi_loop_watch *watch)
     return epoll_ctl(loop->epoll_fd, EPOLL_CTL_ADD, fd, &event) == 0;
 }
 
+void lbi_loop_close(struct lb_loop *loop, int fd)
+{
+    /* The kernel forgets a descriptor only with the last that stands for the same thing, and a child
+     * process may have one. It was perhaps never watched. */
+    (void)epoll_ctl(loop->epoll_fd, EPOLL_CTL_DEL, fd, NULL);
+    (void)close(fd);
+}
+
 /* -- workers -- */
 
 /* What every fiber executes. */

@@ -40,7 +40,6 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/types.h>
-#include <unistd.h>
 
 #define SOCKET_MAGIC UINT32_C(0x736c6f70)
 
@@ -146,7 +145,7 @@ static enum lb_status socket_connect(struct loop_socket *s, const struct addrinf
     }
     if (status != LB_OK) {
         s->fd = -1;
-        (void)close(fd);
+        lbi_loop_close(s->network->loop, fd);
         return status;
     }
     int one = 1; /* a head is written at once and waits for nothing */
@@ -376,7 +375,7 @@ static void tcp_close(struct lb_socket **socket, enum lb_site site)
     LB_ASSERT(s->readers.first == NULL);
     LB_ASSERT(s->writers.first == NULL);
     if (s->fd >= 0) {
-        (void)close(s->fd);
+        lbi_loop_close(network->loop, s->fd);
     }
     s->magic = 0;
     network->loop->memory->release(network->loop->memory, s, s->size);

@@ -19,6 +19,8 @@
 #include <sys/ioctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -669,6 +671,43 @@ static void test_loop_survives_each_failing_allocation(void **state)
     assert_true(n > 8);
 }
 
+/* A child that has the descriptors, too, keeps what they stand for alive in the kernel: what happens to
+ * a socket that is closed here is nobody's. */
+static void forked_main(void *argument)
+{
+    int gate[2];
+    char byte = 0;
+    (void)argument;
+    assert_int_equal(get(LOOPBACK_LENGTH), LB_END);
+    assert_int_equal(pipe(gate), 0);
+    pid_t child = fork();
+    assert_true(child >= 0);
+    if (child == 0) {
+        (void)close(gate[1]);
+        _exit((int)read(gate[0], &byte, 1)); /* until the parent has done */
+    }
+    lb_transport_close_idle(world.transport, NULL);
+    for (size_t i = 0; i < 10; i++) {
+        lock();
+        assert_int_equal(wait_until(&world.cond, now() + 2 * MS), LB_TIMEOUT);
+        unlock();
+    }
+    assert_int_equal(get(LOOPBACK_LENGTH), LB_END);
+    lb_transport_free(&world.transport);
+    (void)close(gate[0]);
+    (void)close(gate[1]);
+    assert_int_equal(waitpid(child, NULL, 0), child);
+    world.is_done = true;
+}
+
+static void test_loop_closed_socket_that_a_child_has_is_not_told(void **state)
+{
+    (void)state;
+    transport_make(0);
+    run(forked_main);
+    assert_true(world.is_done);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(test_loop_##name, setup, teardown)
 
 int main(void)
@@ -687,6 +726,7 @@ int main(void)
         TEST(hundred_callers_share_ten_connections),
         TEST(free_ends_everything),
         TEST(survives_each_failing_allocation),
+        TEST(closed_socket_that_a_child_has_is_not_told),
     };
     loopback_warm_up();
     return cmocka_run_group_tests_name("loop_runtime", tests, NULL, NULL);
