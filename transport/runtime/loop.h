@@ -70,6 +70,7 @@ struct lb_loop {
     uint32_t live_count;    /* workers and callers that are not over */
     uint32_t outside_count; /* of these, waiting for something outside: a socket, a lookup */
     uint32_t run_count;     /* workers run since the kernel was last asked */
+    uint32_t share_count;   /* shares that who runs has taken, without a wait */
     bool is_telling;        /* events are told: there is no favourite */
     int epoll_fd;
     struct epoll_event events[LBI_LOOP_EVENTS_MAX];
@@ -81,6 +82,10 @@ struct lb_loop {
  */
 enum lb_status lbi_loop_park(struct lb_loop *loop, struct lbi_loop_queue *queue,
                              uint64_t deadline_ns, bool is_outside);
+
+/* lbi_loop_share: the running worker is about to do what may go on and on without a wait. Now and then it
+ * makes room for all who are ready, and for the kernel's events and the timers. */
+void lbi_loop_share(struct lb_loop *loop);
 
 /* lbi_loop_wake: makes everybody in `queue` ready. */
 void lbi_loop_wake(struct lb_loop *loop, struct lbi_loop_queue *queue);

@@ -708,6 +708,31 @@ static void test_loop_closed_socket_that_a_child_has_is_not_told(void **state)
     assert_true(world.is_done);
 }
 
+/* Who always finds something to read makes room all the same, for a deadline that passes meanwhile. */
+static void greedy_main(void *argument)
+{
+    size_t size = 0;
+    (void)argument;
+    struct lb_socket *s = socket_make();
+    for (int i = 1; i <= 10; i++) {
+        socket_ask(s, LOOPBACK_LENGTH);
+        await_bytes(i * ANSWER_SIZE);
+    }
+    spawn(done_main, NULL);
+    for (int i = 0; i < 10 * ANSWER_SIZE; i++) {
+        loopback_pause(i < 200 ? 1 : 0);
+        assert_int_equal(socket_read(s, 1, LB_NEVER, &size), LB_OK);
+    }
+    assert_true(world.is_done);
+    s->ops->close(&s, LB_SITE_SOCKET_CLOSE);
+}
+
+static void test_loop_reader_without_a_wait_makes_room(void **state)
+{
+    (void)state;
+    run(greedy_main);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(test_loop_##name, setup, teardown)
 
 int main(void)
@@ -727,6 +752,7 @@ int main(void)
         TEST(free_ends_everything),
         TEST(survives_each_failing_allocation),
         TEST(closed_socket_that_a_child_has_is_not_told),
+        TEST(reader_without_a_wait_makes_room),
     };
     loopback_warm_up();
     return cmocka_run_group_tests_name("loop_runtime", tests, NULL, NULL);
