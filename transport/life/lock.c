@@ -152,22 +152,21 @@ bool lbi_work_is_empty(const struct lbi_work *work)
 void lbi_unlock_run(struct lb_transport *t, struct lbi_work *work)
 {
     lbi_unlock(t);
-    if (work->shuts != NULL) {
-        work_shut(t, work);
-    }
-    if (work->sources != NULL) {
-        work_close_sources(t, work);
-    }
-    while (work->dials != NULL) {
-        struct lbi_connection *failed = work_start_dials(t, work);
+    while (!lbi_work_is_empty(work)) {
+        if (work->shuts != NULL) {
+            work_shut(t, work);
+        }
+        if (work->sources != NULL) {
+            work_close_sources(t, work);
+        }
+        struct lbi_connection *failed = work->dials != NULL ? work_start_dials(t, work) : NULL;
         while (failed != NULL) { /* no worker has it: who would have started it finishes it */
             struct lbi_connection *c = failed;
             failed = c->next_dial;
             c->next_dial = NULL;
-            lbi_connection_finish(c, work);
+            lbi_connection_finish(c, work); /* whose slot brings more to be done */
         }
     }
-    LB_ASSERT(work->shuts == NULL);
 }
 
 void lbi_leave(struct lb_transport *t, struct lbi_work *work)

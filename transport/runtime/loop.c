@@ -11,7 +11,8 @@
  * Order. Who is woken by the running worker runs next (favourite), so that a response, its caller and
  * the next request on the connection follow each other while the caches know them; who was favourite
  * before goes to the end of the queue. What the kernel brings stands in the queue. After TURN_MAX
- * workers the kernel is asked whatever happens, and there is no favourite: nobody starves.
+ * workers the kernel is asked whatever happens, and there is no favourite; and so it is when one has read
+ * or written SHARE_MAX times without a wait, as its peer is faster: nobody starves.
  *
  * Time. A wait with a deadline puts its worker into the heap of timers once; the worker stays there
  * when it is woken, and a later deadline leaves it where it is. The timer that comes too early looks
@@ -36,6 +37,7 @@
 #define SECOND_NS UINT64_C(1000000000)
 #define MS UINT64_C(1000000)
 #define TURN_MAX 256u /* workers run until the kernel is asked again */
+#define SHARE_MAX 64u /* reads and writes that one worker makes without a wait */
 #define TIMER_NONE UINT32_MAX
 
 /* What is inside the storage of a lock; it is written and read through these types only. */
@@ -260,7 +262,7 @@ static void loop_turn(struct lb_loop *loop)
 /* loop_pick: who runs next; NULL: everybody has ended. May block. */
 static struct lb_worker *loop_pick(struct lb_loop *loop)
 {
-    if (loop->run_count >= TURN_MAX) {
+    if (loop->run_count >= TURN_MAX && loop->live_count > 0) {
         loop_turn(loop);
     }
     while (loop->ready.first == NULL && loop->live_count > 0) {
@@ -268,6 +270,7 @@ static struct lb_worker *loop_pick(struct lb_loop *loop)
     }
     struct lb_worker *worker = loop->favourite == NULL ? loop->ready.first : loop->favourite;
     loop->favourite = NULL;
+    loop->share_count = 0;
     if (worker != NULL) {
         queue_remove(worker);
         loop->run_count++;
@@ -314,12 +317,28 @@ enum lb_status lbi_loop_park(struct lb_loop *loop, struct lbi_loop_queue *queue,
     return self->status;
 }
 
+void lbi_loop_share(struct lb_loop *loop)
+{
+    if (++loop->share_count > SHARE_MAX) {
+        loop->run_count = TURN_MAX;
+        (void)lbi_loop_park(loop, &loop->ready, LB_NEVER, false);
+    }
+}
+
 bool lbi_loop_watch(struct lb_loop *loop, int fd, struct lbi_loop_watch *watch)
 {
     struct epoll_event event = {.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET,
                                 .data.ptr = watch};
     LB_ASSERT(watch->happened != NULL);
     return epoll_ctl(loop->epoll_fd, EPOLL_CTL_ADD, fd, &event) == 0;
+}
+
+void lbi_loop_close(struct lb_loop *loop, int fd)
+{
+    /* The kernel forgets a descriptor only with the last that stands for the same thing, and a child
+     * process may have one. It was perhaps never watched. */
+    (void)epoll_ctl(loop->epoll_fd, EPOLL_CTL_DEL, fd, NULL);
+    (void)close(fd);
 }
 
 /* -- workers -- */

@@ -39,7 +39,7 @@ struct lb_worker {
     bool is_over;
 };
 
-/* A descriptor that the loop watches. Embed it; it stays where it is until the descriptor is closed. */
+/* A descriptor that the loop watches. Embed it; it stays where it is until lbi_loop_close. */
 struct lbi_loop_watch {
     /* happened: epoll's events for it; notes them and wakes queues, and does nothing else. */
     void (*happened)(struct lbi_loop_watch *watch, uint32_t events);
@@ -70,6 +70,7 @@ struct lb_loop {
     uint32_t live_count;    /* workers and callers that are not over */
     uint32_t outside_count; /* of these, waiting for something outside: a socket, a lookup */
     uint32_t run_count;     /* workers run since the kernel was last asked */
+    uint32_t share_count;   /* shares that who runs has taken, without a wait */
     bool is_telling;        /* events are told: there is no favourite */
     int epoll_fd;
     struct epoll_event events[LBI_LOOP_EVENTS_MAX];
@@ -82,12 +83,20 @@ struct lb_loop {
 enum lb_status lbi_loop_park(struct lb_loop *loop, struct lbi_loop_queue *queue,
                              uint64_t deadline_ns, bool is_outside);
 
+/* lbi_loop_share: the running worker is about to do what may go on and on without a wait. Now and then it
+ * makes room for all who are ready, and for the kernel's events and the timers. */
+void lbi_loop_share(struct lb_loop *loop);
+
 /* lbi_loop_wake: makes everybody in `queue` ready. */
 void lbi_loop_wake(struct lb_loop *loop, struct lbi_loop_queue *queue);
 
-/* lbi_loop_watch: watches `fd` until it is closed, edge-triggered: each thing that happens is told once.
+/* lbi_loop_watch: watches `fd` until lbi_loop_close, edge-triggered: each thing that happens is told once.
  * Keeps watch until then. False: no memory. */
 bool lbi_loop_watch(struct lb_loop *loop, int fd, struct lbi_loop_watch *watch);
+
+/* lbi_loop_close: closes `fd`, watched or not; nothing that happens to it is told any more, not even when
+ * another process has it, too. */
+void lbi_loop_close(struct lb_loop *loop, int fd);
 
 /* lbi_loop_now: the clock of the runtime. */
 uint64_t lbi_loop_now(void);

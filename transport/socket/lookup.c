@@ -83,6 +83,6 @@ struct addrinfo *lbi_lookup(struct lb_loop *loop, const char *host, uint16_t por
         int error = pthread_join(thread, NULL);
         LB_ASSERT(error == 0);
     }
-    (void)close(lookup.fd);
+    lbi_loop_close(loop, lookup.fd);
     return lookup.addresses;
 }

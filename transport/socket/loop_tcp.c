@@ -40,7 +40,6 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/types.h>
-#include <unistd.h>
 
 #define SOCKET_MAGIC UINT32_C(0x736c6f70)
 
@@ -110,6 +109,15 @@ static enum lb_status socket_wait(struct loop_socket *s, struct lbi_loop_queue *
     return s->is_shut ? LB_CLOSED : status;
 }
 
+/* socket_share: before a read or a write, which need not wait. */
+static void socket_share(struct loop_socket *s)
+{
+    s->call_count++;
+    lbi_loop_share(s->network->loop);
+    LB_ASSERT(s->call_count > 0);
+    s->call_count--;
+}
+
 /* -- connecting -- */
 
 /* socket_attach: the socket has a descriptor, which is being connected. False: no memory. */
@@ -146,7 +154,7 @@ static enum lb_status socket_connect(struct loop_socket *s, const struct addrinf
     }
     if (status != LB_OK) {
         s->fd = -1;
-        (void)close(fd);
+        lbi_loop_close(s->network->loop, fd);
         return status;
     }
     int one = 1; /* a head is written at once and waits for nothing */
@@ -278,6 +286,7 @@ static enum lb_status tcp_read(struct lb_socket *socket, void *bytes, size_t siz
     LB_ASSERT(ret_size != NULL);
     (void)site;
     enum lb_status status = LB_AGAIN;
+    socket_share(s);
     while (status == LB_AGAIN) {
         status = size == 0 ? socket_is_ready(s) : socket_take(s, bytes, size, ret_size);
         if (status == LB_AGAIN) {
@@ -331,6 +340,7 @@ static enum lb_status tcp_write(struct lb_socket *socket, const void *bytes, siz
     LB_ASSERT(size > 0);
     LB_ASSERT(ret_size != NULL);
     (void)site;
+    socket_share(s);
     enum lb_status status = socket_send(s, bytes, size, ret_size);
     while (status == LB_AGAIN) {
         status = socket_wait(s, &s->writers, deadline_ns);
@@ -376,7 +386,7 @@ static void tcp_close(struct lb_socket **socket, enum lb_site site)
     LB_ASSERT(s->readers.first == NULL);
     LB_ASSERT(s->writers.first == NULL);
     if (s->fd >= 0) {
-        (void)close(s->fd);
+        lbi_loop_close(network->loop, s->fd);
     }
     s->magic = 0;
     network->loop->memory->release(network->loop->memory, s, s->size);

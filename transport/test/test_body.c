@@ -833,6 +833,8 @@ static void test_body_fields_in_order(void **state)
     fixture_run(script_fields);
 }
 
+#define EARLY "HTTP/1.1 103 Early Hints\r\nA: b\r\n\r\n"
+
 static const char *method; /* of script_size */
 static uint64_t said_size; /* what lb_response_size gave */
 
@@ -863,6 +865,10 @@ static void test_body_size_as_the_head_says(void **state)
         {"GET", OK200 "\r\nhello", LB_SIZE_UNKNOWN},
         {"GET", "HTTP/1.1 204 No Content\r\n\r\n", 0},
         {"GET", "HTTP/1.1 304 Not Modified\r\nContent-Length: 5\r\n\r\n", 0},
+        {"GET", EARLY CHUNKED_HEAD "0\r\n\r\n", LB_SIZE_UNKNOWN},
+        {"GET", EARLY OK200 "\r\nhello", LB_SIZE_UNKNOWN},
+        {"GET", EARLY OK200 "Content-Length: 5\r\n\r\nhello", 5},
+        {"HEAD", EARLY OK200 "\r\n", LB_SIZE_UNKNOWN},
         {"HEAD", OK200 "Content-Length: 5\r\n\r\n", 5},
         {"HEAD", OK200 "\r\n", LB_SIZE_UNKNOWN},
         {"HEAD", CHUNKED_HEAD, LB_SIZE_UNKNOWN},

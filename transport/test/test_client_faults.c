@@ -75,9 +75,13 @@ static struct world {
     struct call calls[CALLS_MAX];
     uint32_t wrong_count; /* bodies that are not the source's */
     uint32_t violation_count;
+    uint32_t waiting_count; /* callers that have not come to their end */
     bool is_done;
     const char *name; /* of the conversation */
 } world;
+
+/* Whether a host has one slot and the first struck call is followed by no allocation that succeeds. */
+static bool is_dearth;
 
 static char letter(size_t at)
 {
@@ -89,7 +93,8 @@ static char letter(size_t at)
 static void *counted_alloc(struct lb_memory *memory, size_t size)
 {
     struct counted *counted = (struct counted *)(void *)memory;
-    if (lb_fault_strike(&world.fault, LB_FAULT_ALLOC, false) != LB_FAULT_NOT) {
+    bool is_struck = lb_fault_strike(&world.fault, LB_FAULT_ALLOC, false) != LB_FAULT_NOT;
+    if (is_struck || (is_dearth && world.fault.is_reached)) {
         return NULL;
     }
     counted->block_count++;
@@ -412,6 +417,34 @@ static void talk_cancel(void)
     finish(&world.calls[1]);
 }
 
+static void wait_for_slot(void *argument)
+{
+    struct call *call = argument;
+    lb_sim_sleep(world.sim, lb_sim_now(world.sim) + (uint64_t)(call - world.calls) * MS,
+                 LB_SITE_CALLER_ADVANCE);
+    post(call, "/echo", false, &plain);
+    finish(call);
+    world.waiting_count--;
+}
+
+/* Two wait for the slot of a third, whose end gives it to them. */
+static void talk_dearth(void)
+{
+    uint32_t index = 0;
+    struct lb_worker_options options = {LB_ROLE_CALLER, "waiter", wait_for_slot, NULL};
+    world.waiting_count = CALLS_MAX - 1;
+    for (size_t i = 1; i < CALLS_MAX; i++) {
+        options.argument = &world.calls[i];
+        assert_int_equal(lb_sim_spawn(world.sim, &options, &index), LB_OK);
+    }
+    post(&world.calls[0], "/echo", false, &(struct lb_request_options){.is_close = true});
+    lb_sim_sleep(world.sim, lb_sim_now(world.sim) + 5 * MS, LB_SITE_CALLER_ADVANCE);
+    finish(&world.calls[0]);
+    while (world.waiting_count > 0 && lb_sim_now(world.sim) < 1000 * MS) {
+        lb_sim_sleep(world.sim, lb_sim_now(world.sim) + 5 * MS, LB_SITE_CALLER_ADVANCE);
+    }
+}
+
 static void talk_upgrade(void)
 {
     struct call *call = &world.calls[0];
@@ -604,6 +637,7 @@ static bool run_once(const struct lb_fault *fault, const enum lb_status *natural
     options.network = lb_net_network(world.net);
     options.memory = &world.memory.memory;
     options.drain_size_max = LB_DRAIN_SIZE;
+    options.connections_per_host_max = is_dearth ? 1 : 0;
     if (lb_transport_new(&options, &world.transport) != LB_OK) {
         judge_rest();
         return world.fault.is_reached;
@@ -684,6 +718,23 @@ TALK_TEST(upgrade, LB_END, LB_END)
 TALK_TEST(coded, LB_END, LB_END)
 TALK_TEST(drain, LB_END, LB_END, LB_END)
 
+/* Memory and threads are short for longer than one call: whoever cannot dial for one waiter cannot for the
+ * next, either, and what that one's end brings with it is done, too. */
+static void test_client_faults_dearth(void **state)
+{
+    static const enum lb_status natural[CALLS_MAX] = {LB_END, LB_END, LB_END};
+    struct lb_fault fault = {LB_FAULT_START, LB_FAULT_MEMORY, 1, 0};
+    (void)state;
+    talk_now = talk_dearth;
+    world.name = "dearth";
+    is_dearth = true;
+    while (run_once(&fault, natural)) {
+        fault.number++;
+    }
+    is_dearth = false;
+    assert_int_equal(fault.number, 7); /* three for each of two connections, one after the other */
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -693,7 +744,7 @@ int main(void)
         TEST(test_client_faults_expect),   TEST(test_client_faults_stale),
         TEST(test_client_faults_deadline), TEST(test_client_faults_cancel),
         TEST(test_client_faults_upgrade),  TEST(test_client_faults_coded),
-        TEST(test_client_faults_drain),
+        TEST(test_client_faults_drain),    TEST(test_client_faults_dearth),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -19,6 +19,8 @@
 #include <sys/ioctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -289,6 +291,21 @@ static void test_loop_starts_and_joins_many(void **state)
     (void)state;
     run(many_main);
     assert_true(world.is_done);
+}
+
+/* As many workers as run until the kernel is asked again, then nobody: the last one asks nobody. */
+static void test_loop_ends_at_any_count(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < 1000; i++) {
+        run(nothing_main);
+    }
+    for (size_t count = 1; count < 600; count++) {
+        for (size_t i = 1; i < count; i++) {
+            spawn(nothing_main, NULL);
+        }
+        run(nothing_main);
+    }
 }
 
 static void test_loop_without_memory_or_descriptors_is_not_made(void **state)
@@ -654,6 +671,68 @@ static void test_loop_survives_each_failing_allocation(void **state)
     assert_true(n > 8);
 }
 
+/* A child that has the descriptors, too, keeps what they stand for alive in the kernel: what happens to
+ * a socket that is closed here is nobody's. */
+static void forked_main(void *argument)
+{
+    int gate[2];
+    char byte = 0;
+    (void)argument;
+    assert_int_equal(get(LOOPBACK_LENGTH), LB_END);
+    assert_int_equal(pipe(gate), 0);
+    pid_t child = fork();
+    assert_true(child >= 0);
+    if (child == 0) {
+        (void)close(gate[1]);
+        _exit((int)read(gate[0], &byte, 1)); /* until the parent has done */
+    }
+    lb_transport_close_idle(world.transport, NULL);
+    for (size_t i = 0; i < 10; i++) {
+        lock();
+        assert_int_equal(wait_until(&world.cond, now() + 2 * MS), LB_TIMEOUT);
+        unlock();
+    }
+    assert_int_equal(get(LOOPBACK_LENGTH), LB_END);
+    lb_transport_free(&world.transport);
+    (void)close(gate[0]);
+    (void)close(gate[1]);
+    assert_int_equal(waitpid(child, NULL, 0), child);
+    world.is_done = true;
+}
+
+static void test_loop_closed_socket_that_a_child_has_is_not_told(void **state)
+{
+    (void)state;
+    transport_make(0);
+    run(forked_main);
+    assert_true(world.is_done);
+}
+
+/* Who always finds something to read makes room all the same, for a deadline that passes meanwhile. */
+static void greedy_main(void *argument)
+{
+    size_t size = 0;
+    (void)argument;
+    struct lb_socket *s = socket_make();
+    for (int i = 1; i <= 10; i++) {
+        socket_ask(s, LOOPBACK_LENGTH);
+        await_bytes(i * ANSWER_SIZE);
+    }
+    spawn(done_main, NULL);
+    for (int i = 0; i < 10 * ANSWER_SIZE; i++) {
+        loopback_pause(i < 200 ? 1 : 0);
+        assert_int_equal(socket_read(s, 1, LB_NEVER, &size), LB_OK);
+    }
+    assert_true(world.is_done);
+    s->ops->close(&s, LB_SITE_SOCKET_CLOSE);
+}
+
+static void test_loop_reader_without_a_wait_makes_room(void **state)
+{
+    (void)state;
+    run(greedy_main);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(test_loop_##name, setup, teardown)
 
 int main(void)
@@ -664,6 +743,7 @@ int main(void)
         TEST(nobody_starves),
         TEST(lock_is_held_across_a_wait_for_something_else),
         TEST(starts_and_joins_many),
+        TEST(ends_at_any_count),
         TEST(without_memory_or_descriptors_is_not_made),
         TEST(event_that_was_overtaken_wakes_nobody),
         TEST(bytes_that_came_behind_its_back_are_seen),
@@ -671,6 +751,8 @@ int main(void)
         TEST(hundred_callers_share_ten_connections),
         TEST(free_ends_everything),
         TEST(survives_each_failing_allocation),
+        TEST(closed_socket_that_a_child_has_is_not_told),
+        TEST(reader_without_a_wait_makes_room),
     };
     loopback_warm_up();
     return cmocka_run_group_tests_name("loop_runtime", tests, NULL, NULL);

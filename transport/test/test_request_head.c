@@ -243,6 +243,11 @@ static void test_request_head_frames_a_body(void **state)
     options.source_size = LB_SIZE_UNKNOWN;
     expect_with(&options, "PUT / HTTP/1.1",
                 "Transfer-Encoding: chunked\r\nExpect: 100-continue\r\n");
+    options.source_size = 1;
+    expect_with(&options, "PUT / HTTP/1.1", "Content-Length: 1\r\nExpect: 100-continue\r\n");
+    options.source_size = 0; /* without content there is nothing to wait for */
+    expect_with(&options, "PUT / HTTP/1.1", "Content-Length: 0\r\n");
+    options.source_size = LB_SIZE_UNKNOWN;
     options.is_http10 = true;
     expect_refused(&options, LB_PROTOCOL);
     options.source_size = 7;

@@ -185,7 +185,8 @@ static void build_framing(struct builder *b, const struct lb_request_options *op
         builder_add_number(b, options->source_size);
         builder_add(b, "\r\n");
     }
-    builder_add(b, options->is_expect ? "Expect: 100-continue\r\n" : "");
+    bool is_expect = options->is_expect && options->source_size > 0; /* RFC 9110 section 10.1.1 */
+    builder_add(b, is_expect ? "Expect: 100-continue\r\n" : "");
 }
 
 static void build(struct builder *b, const struct lb_request_options *options, bool is_coding_asked)

@@ -184,6 +184,7 @@ static void reader_restart(struct lbi_reader *reader)
     reader->parser.data = reader;
     reader->head.size = 0;
     reader->is_head_complete = false;
+    reader->said_size = LB_SIZE_UNKNOWN;
 }
 
 void lbi_reader_init(struct lbi_reader *reader, struct lb_memory *memory, uint32_t head_size_max)
@@ -212,7 +213,6 @@ void lbi_reader_begin(struct lbi_reader *reader, bool is_head_request)
     reader->may_keep_alive = false;
     lbi_head_deinit(&reader->trailers);
     lbi_chunked_begin(&reader->chunked, &reader->trailers, reader->head_size_max);
-    reader->said_size = LB_SIZE_UNKNOWN;
     reader->failure = LB_OK;
     reader->head_size = 0;
     reader->body_size = 0;

@@ -172,7 +172,7 @@ struct lb_request_options {
      * counted against head_size_max together; with a hook, each has head_size_max for itself. */
     struct lb_interim *interim;
     const char *upgrade; /* ask for this protocol (RFC 9110 section 7.8); borrowed; NULL: do not */
-    bool is_expect;      /* with a source: send "Expect: 100-continue" and wait (R8) */
+    bool is_expect;      /* with a body: send "Expect: 100-continue" and wait (R8) */
     bool is_close;       /* send "Connection: close" (RFC 9112 section 9.6) */
     bool is_http10;      /* say HTTP/1.0; the connection is not used again */
     const char *call_site; /* for profiles; kept until the request is released; NULL allowed */
