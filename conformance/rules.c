@@ -539,7 +539,8 @@ static void judge_trailer(struct lb_world *world, const struct lb_caller *caller
     }
 }
 
-/* judge_source_order: the failure of a source comes before one of the network that came later (F6). */
+/* judge_source_order: the failure of a source comes before one of the network that came later (F6). In
+ * one moment either may be told: between the source's word and the transport's lock another may run. */
 static void judge_source_order(struct lb_world *world, const struct lb_caller *caller,
                                const char *name)
 {
@@ -553,7 +554,7 @@ static void judge_source_order(struct lb_world *world, const struct lb_caller *c
         for (size_t j = 0; j < log.record_count; j++) {
             const struct lb_net_record *record = &log.records[j];
             if ((record->kind == LB_NET_SERVER_END || record->kind == LB_NET_SERVER_RESET) &&
-                record->sequence < caller->source.failed_sequence) {
+                record->time_ns <= caller->source.failed_time_ns) {
                 return;
             }
         }

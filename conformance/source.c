@@ -75,7 +75,7 @@ static enum lb_status source_fail(struct lb_world_source *source, enum lb_status
 {
     if (!source->is_failed) {
         source->is_failed = true;
-        source->failed_sequence = lb_net_sequence(source->world->net);
+        source->failed_time_ns = lb_sim_now(source->world->sim);
     }
     return status;
 }

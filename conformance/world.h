@@ -63,7 +63,7 @@ struct lb_world_source {
     uint32_t rewind_count;
     bool is_reading;
     bool is_failed; /* it has failed, or ended before its size */
-    uint32_t failed_sequence;
+    uint64_t failed_time_ns;
     bool is_over; /* nothing may touch it any more (B6) */
     struct lb_sim_queue queue;
 };
