@@ -138,10 +138,8 @@ static void test_threads_tcp_tries_each_address_of_a_name(void **state)
      * without a hosts file and a resolver knows neither. */
     struct addrinfo *addresses = NULL;
     if (getaddrinfo("localhost", NULL, NULL, &addresses) != 0) {
-        if (!SIDE_IS_LOOP) {
-            skip(); /* which would leave the loop in the middle of its run */
-        }
-        return;
+        print_message("localhost has no address here: nothing to try\n");
+        return; /* skip() would leave the side in the middle of its run */
     }
     freeaddrinfo(addresses);
     struct lb_socket *socket = open_socket("http", "localhost");
