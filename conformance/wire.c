@@ -319,16 +319,17 @@ bool lb_wire_is_of(const struct lb_world *world, const struct lb_wire_exchange *
     if (line == NULL) {
         return false;
     }
-    const char *method = lb_verb_method(line->verb);
     bool is_partial = exchange->is_partial;
-    size_t method_size = strlen(method);
-    if (is_partial
-            ? exchange->path_size > line->path.size || exchange->method_size > method_size
-            : exchange->path_size != line->path.size || exchange->method_size != method_size) {
-        return false;
+    bool is_path_size = is_partial ? exchange->path_size <= line->path.size
+                                   : exchange->path_size == line->path.size;
+    if (!is_path_size || !path_is(exchange->path, line->path.bytes, exchange->path_size)) {
+        return false; /* first, because this is what mostly differs */
     }
-    if (!path_is(exchange->path, line->path.bytes, exchange->path_size) ||
-        !path_is(exchange->method, method, exchange->method_size)) {
+    const char *method = lb_verb_method(line->verb);
+    size_t method_size = strlen(method);
+    bool is_method_size =
+        is_partial ? exchange->method_size <= method_size : exchange->method_size == method_size;
+    if (!is_method_size || !path_is(exchange->method, method, exchange->method_size)) {
         return false;
     }
     if (is_partial && caller->is_answered &&
