@@ -109,9 +109,10 @@ static void search_run(struct search *s, struct frame *frame, struct lb_result *
     lb_runner_run(s->explorer->runner, s->c, &variant, NULL, ret_result);
     lb_runner_watch_decisions(s->explorer->runner, NULL, 0);
     if (frame != NULL) {
-        frame->decision_count = ret_result->decisions < LB_EXPLORE_DECISIONS_MAX
-                                    ? (uint32_t)ret_result->decisions
-                                    : LB_EXPLORE_DECISIONS_MAX;
+        bool is_beyond = ret_result->decisions > LB_EXPLORE_DECISIONS_MAX;
+        s->found->is_beyond |= is_beyond;
+        frame->decision_count =
+            is_beyond ? LB_EXPLORE_DECISIONS_MAX : (uint32_t)ret_result->decisions;
         frame->choice = 0;
     }
 }
@@ -289,12 +290,13 @@ void lb_explore(struct lb_explorer *explorer, const struct lb_case *c,
     search_count(&s, &result);
     for (uint32_t bound = 1; bound <= options->delay_max && !s.is_over && !is_own; bound++) {
         search_delays(&s, bound);
-        ret_explore->delay_complete = s.is_over ? ret_explore->delay_complete : bound;
+        bool is_whole = !s.is_over && !ret_explore->is_beyond;
+        ret_explore->delay_complete = is_whole ? bound : ret_explore->delay_complete;
     }
     if (!is_own && !s.is_over) {
         search_priorities(&s);
     }
-    ret_explore->is_complete = !s.is_over || ret_explore->schedule_count == 1;
+    ret_explore->is_complete = is_own || (!s.is_over && !ret_explore->is_beyond);
     if (verdict_is_bad(ret_explore->verdict) && !is_own) {
         search_reduce(&s);
     }

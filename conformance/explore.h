@@ -43,7 +43,8 @@ struct lb_explore {
     uint64_t outcome_count;  /* different lists of what the program's lines saw */
     uint32_t decision_max;   /* decisions of the longest run */
     uint32_t delay_complete; /* every schedule of up to so many departures has run */
-    bool is_complete;        /* and that is all that was asked for */
+    bool is_beyond;          /* a run had decisions at which no departure was tried */
+    bool is_complete;        /* everything that was asked for has run */
 };
 
 struct lb_explorer;

@@ -163,12 +163,37 @@ static void test_explore_ends_where_it_is_told(void **state)
     assert_int_equal(found.schedule_count, 7);
     assert_false(found.is_complete);
     assert_int_equal(found.delay_complete, 0);
+    options.schedule_max = 1;
+    lb_explore(explorer, &parsed, &options, &found);
+    assert_int_equal(found.schedule_count, 1);
+    assert_false(found.is_complete);
     options.schedule_max = 0;
     options.go_on = stop_after_three;
     options.context = &runs;
     lb_explore(explorer, &parsed, &options, &found);
     assert_int_equal(runs, 3);
     assert_false(found.is_complete);
+}
+
+/* A run of more decisions than the search looks at: the certificate does not claim them. */
+static void test_explore_claims_no_more_than_it_ran(void **state)
+{
+    struct lb_explore_options options = options_of(1, 0);
+    (void)state;
+    parse("case 1\ntitle t\nlevel HOUSE\nspec LASTBYTE E1\n"
+          "host a\n  conn 1\n    want GET /\n    | HTTP/1.1 200 OK\n"
+          "    | Content-Length: 6000\n    |\n    fill 6000\n"
+          "host b\n  conn 1\n    want GET /\n    | HTTP/1.1 200 OK\n"
+          "    | Content-Length: 6000\n    |\n    fill 6000\n"
+          "client\n  get r1 a / => 200\n  get r2 b / => 200\n  read r1 all &\n"
+          "  read r2 all => fill 6000 end\n  wait r1 => fill 6000 end\n");
+    options.slice = 1;
+    options.schedule_max = 2;
+    lb_explore(explorer, &parsed, &options, &found);
+    assert_true(found.decision_max > LB_EXPLORE_DECISIONS_MAX);
+    assert_true(found.is_beyond);
+    assert_false(found.is_complete);
+    assert_int_equal(found.delay_complete, 0);
 }
 
 static void test_explore_runs_the_schedule_of_a_case_alone(void **state)
@@ -216,6 +241,7 @@ int main(void)
         TEST(test_explore_finds_what_one_departure_shows),
         TEST(test_explore_finds_by_drawing_and_reduces),
         TEST(test_explore_ends_where_it_is_told),
+        TEST(test_explore_claims_no_more_than_it_ran),
         TEST(test_explore_runs_the_schedule_of_a_case_alone),
         TEST(test_departures_as_text),
     };
