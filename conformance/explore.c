@@ -69,9 +69,15 @@ static uint64_t *seen_place(const struct seen *seen, uint64_t hash)
     return &seen->places[at];
 }
 
+/* seen_key: a hash as it stands in a set, in which 0 is no hash. */
+static uint64_t seen_key(uint64_t hash)
+{
+    return hash == 0 ? 1 : hash;
+}
+
 static void seen_add(struct seen *seen, uint64_t hash)
 {
-    hash += hash == 0 ? 1 : 0;
+    hash = seen_key(hash);
     if ((seen->count + 1) * 2 > seen->capacity) {
         struct seen grown = {calloc(seen->capacity * 2, sizeof *grown.places), seen->capacity * 2,
                              seen->count};
@@ -333,6 +339,12 @@ void lb_explorer_free(struct lb_explorer **explorer_pointer)
     free(explorer->traces.places);
     free(explorer->outcomes.places);
     free(explorer);
+}
+
+bool lb_explorer_has_outcome(const struct lb_explorer *explorer, uint64_t outcome_hash)
+{
+    LB_ASSERT(explorer != NULL);
+    return *seen_place(&explorer->outcomes, seen_key(outcome_hash)) != 0;
 }
 
 /* -- schedules as text -- */

@@ -60,6 +60,10 @@ void lb_explorer_free(struct lb_explorer **explorer);
 void lb_explore(struct lb_explorer *explorer, const struct lb_case *c,
                 const struct lb_explore_options *options, struct lb_explore *ret_explore);
 
+/* lb_explorer_has_outcome: whether a run of the last lb_explore brought this outcome (the outcome_hash of
+ * its result). */
+bool lb_explorer_has_outcome(const struct lb_explorer *explorer, uint64_t outcome_hash);
+
 /*
  * lb_departures_print, lb_departures_parse: a schedule as one word, such as "3,0s,w2=1": after 3
  * decisions, then after 0 the second best, worker 2 starts with priority 1; "" is the base schedule.

@@ -97,6 +97,21 @@ static void test_explore_sees_every_alternative(void **state)
     assert_int_equal(taken[3], 3); /* and the third never comes */
 }
 
+static void test_explore_knows_the_outcomes_that_it_saw(void **state)
+{
+    struct lb_explore_options options = options_of(0, 0);
+    uint64_t base = 0;
+    (void)state;
+    parse(RACE("\"body\" end or error closed"));
+    lb_explore(explorer, &parsed, &options, &found);
+    base = found.result.outcome_hash;
+    assert_true(lb_explorer_has_outcome(explorer, base));
+    assert_false(lb_explorer_has_outcome(explorer, base ^ 1));
+    parse("case 1\ntitle t\nlevel HOUSE\nspec LASTBYTE E1\nclient\n  settle\n");
+    lb_explore(explorer, &parsed, &options, &found);
+    assert_false(lb_explorer_has_outcome(explorer, base));
+}
+
 /* finds: the case fails, with `most` departures or fewer; the same schedule, as text, shows it again. */
 static void finds(uint32_t delay_max, uint64_t priority_count, uint32_t most, const char *actual)
 {
@@ -238,6 +253,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(test_explore_runs_every_schedule_of_one_departure),
         TEST(test_explore_sees_every_alternative),
+        TEST(test_explore_knows_the_outcomes_that_it_saw),
         TEST(test_explore_finds_what_one_departure_shows),
         TEST(test_explore_finds_by_drawing_and_reduces),
         TEST(test_explore_ends_where_it_is_told),
