@@ -150,18 +150,6 @@ const char *lb_verb_method(enum lb_verb verb)
     return methods[verb - LB_VERB_GET];
 }
 
-char lb_fill_byte(uint64_t offset)
-{
-    /* The top six bits of a mixed offset: no short period, so that a shift by any distance shows. */
-    static const char alphabet[] =
-        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+-";
-    _Static_assert(sizeof(alphabet) == 64 + 1, "six bits pick a character");
-    uint64_t hash = (offset + 1) * UINT64_C(0x9E3779B97F4A7C15);
-    hash ^= hash >> 29;
-    hash *= UINT64_C(0xBF58476D1CE4E5B9);
-    return alphabet[hash >> 58];
-}
-
 /* -- equality: one function per struct, fields in the order of their declaration -- */
 
 static bool text_is_equal(struct lb_text a, struct lb_text b)

@@ -11,6 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "core/assert.h"
 #include "lastbyte/client.h"
 #include "sim/sim.h"
 
@@ -319,7 +320,17 @@ struct lb_text lb_case_text(struct lb_case *c, const char *bytes, size_t size);
 bool lb_case_is_equal(const struct lb_case *a, const struct lb_case *b);
 
 /* lb_fill_byte: byte `offset` of the standard pattern, a printable ASCII character. */
-char lb_fill_byte(uint64_t offset);
+static inline char lb_fill_byte(uint64_t offset)
+{
+    /* The top six bits of a mixed offset: no short period, so that a shift by any distance shows. */
+    static const char alphabet[] =
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+-";
+    LB_STATIC_ASSERT(sizeof(alphabet) == 64 + 1, "six bits pick a character");
+    uint64_t hash = (offset + 1) * UINT64_C(0x9E3779B97F4A7C15);
+    hash ^= hash >> 29;
+    hash *= UINT64_C(0xBF58476D1CE4E5B9);
+    return alphabet[hash >> 58];
+}
 
 /* Where and why a text is no case. */
 struct lb_case_error {

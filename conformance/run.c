@@ -164,8 +164,8 @@ static bool world_begin(struct lb_world *world)
     world->is_ending = false;
     memset(world->result, 0, sizeof *world->result);
     world_reset(world);
-    struct lb_transport_options options;
-    lb_world_options(world, &options);
+    lb_world_set_options(world);
+    struct lb_transport_options options = world->options;
     options.runtime = lb_sim_runtime(world->sim);
     options.network = lb_net_network(world->net);
     options.memory = &world->memory.memory;

@@ -113,24 +113,30 @@ void lb_world_fail(struct lb_world *world, const struct lb_line *line, const cha
 
 void lb_world_options(const struct lb_world *world, struct lb_transport_options *ret_options)
 {
+    *ret_options = world->options;
+}
+
+void lb_world_set_options(struct lb_world *world)
+{
     const struct lb_case *c = world->c;
-    lb_transport_options_default(ret_options);
-    ret_options->is_checked = true;
+    struct lb_transport_options *options = &world->options;
+    lb_transport_options_default(options);
+    options->is_checked = true;
     uint64_t *const durations[LB_CASE_OPTION_COUNT] = {
-        [LB_CASE_OPTION_IDLE_TIMEOUT] = &ret_options->idle_duration_ns,
-        [LB_CASE_OPTION_DIAL_TIMEOUT] = &ret_options->dial_duration_ns,
-        [LB_CASE_OPTION_HEAD_TIMEOUT] = &ret_options->head_duration_ns,
-        [LB_CASE_OPTION_DRAIN_TIME] = &ret_options->drain_duration_ns,
-        [LB_CASE_OPTION_CONTINUE_TIMEOUT] = &ret_options->continue_duration_ns,
-        [LB_CASE_OPTION_WRITTEN_TIMEOUT] = &ret_options->written_duration_ns,
+        [LB_CASE_OPTION_IDLE_TIMEOUT] = &options->idle_duration_ns,
+        [LB_CASE_OPTION_DIAL_TIMEOUT] = &options->dial_duration_ns,
+        [LB_CASE_OPTION_HEAD_TIMEOUT] = &options->head_duration_ns,
+        [LB_CASE_OPTION_DRAIN_TIME] = &options->drain_duration_ns,
+        [LB_CASE_OPTION_CONTINUE_TIMEOUT] = &options->continue_duration_ns,
+        [LB_CASE_OPTION_WRITTEN_TIMEOUT] = &options->written_duration_ns,
     };
     uint32_t *const numbers[LB_CASE_OPTION_COUNT] = {
-        [LB_CASE_OPTION_PER_HOST] = &ret_options->connections_per_host_max,
-        [LB_CASE_OPTION_IDLE_PER_HOST] = &ret_options->idle_per_host_max,
-        [LB_CASE_OPTION_IDLE_TOTAL] = &ret_options->idle_total_max,
-        [LB_CASE_OPTION_HEAD_SIZE] = &ret_options->head_size_max,
-        [LB_CASE_OPTION_RETRIES] = &ret_options->retries_max,
-        [LB_CASE_OPTION_GZIP_RATIO] = &ret_options->gzip_ratio_max,
+        [LB_CASE_OPTION_PER_HOST] = &options->connections_per_host_max,
+        [LB_CASE_OPTION_IDLE_PER_HOST] = &options->idle_per_host_max,
+        [LB_CASE_OPTION_IDLE_TOTAL] = &options->idle_total_max,
+        [LB_CASE_OPTION_HEAD_SIZE] = &options->head_size_max,
+        [LB_CASE_OPTION_RETRIES] = &options->retries_max,
+        [LB_CASE_OPTION_GZIP_RATIO] = &options->gzip_ratio_max,
     };
     for (int i = 0; i < LB_CASE_OPTION_COUNT; i++) {
         if (c->is_option_set[i] && durations[i] != NULL) {
@@ -140,14 +146,14 @@ void lb_world_options(const struct lb_world *world, struct lb_transport_options 
         }
     }
     if (c->is_option_set[LB_CASE_OPTION_DRAIN]) {
-        ret_options->drain_size_max = c->options[LB_CASE_OPTION_DRAIN];
+        options->drain_size_max = c->options[LB_CASE_OPTION_DRAIN];
     }
     bool is_tail_dropped = c->options[LB_CASE_OPTION_GZIP_TAIL] != 0;
-    ret_options->gzip_tail = is_tail_dropped ? LB_GZIP_TAIL_DROPPED : LB_GZIP_TAIL_MEMBERS;
-    ret_options->is_gzip_off = c->options[LB_CASE_OPTION_GZIP] == 0;
-    ret_options->is_keep_alive_off =
+    options->gzip_tail = is_tail_dropped ? LB_GZIP_TAIL_DROPPED : LB_GZIP_TAIL_MEMBERS;
+    options->is_gzip_off = c->options[LB_CASE_OPTION_GZIP] == 0;
+    options->is_keep_alive_off =
         c->is_option_set[LB_CASE_OPTION_KEEP_ALIVE] && c->options[LB_CASE_OPTION_KEEP_ALIVE] == 0;
-    ret_options->head_size_max = ret_options->head_size_max == 0 ? 1 : ret_options->head_size_max;
+    options->head_size_max = options->head_size_max == 0 ? 1 : options->head_size_max;
 }
 
 bool lb_world_drains(const struct lb_world *world)

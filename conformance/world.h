@@ -145,6 +145,7 @@ struct lb_world {
     struct lb_counted_memory memory;
     const struct lb_case *c;
     const struct lb_variant *variant;
+    struct lb_transport_options options; /* of the case; its outside is not set */
     struct lb_fault_state fault; /* the variant's, at work */
     const struct lb_run_output *output;
     struct lb_result *result;
@@ -166,7 +167,9 @@ struct lb_world {
     uint32_t *taken;      /* for each client line, the alternatives that came; NULL: nobody asks */
 };
 
-/* lb_world_options: the transport's options of a case. */
+/* lb_world_set_options: a run begins: reads the options from its case, which judges ask for often. */
+void lb_world_set_options(struct lb_world *world);
+/* lb_world_options: the transport's options of the case that runs. */
 void lb_world_options(const struct lb_world *world, struct lb_transport_options *ret_options);
 
 /* lb_world_drains: whether bodies that are closed early are drained. */

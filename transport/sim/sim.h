@@ -77,7 +77,7 @@ struct lb_sim_event {
     uint64_t time_ns;
     uint64_t value;
     const char *subject; /* what it touches, such as "a.1", "" if nothing; borrowed for the call */
-    const char *detail;  /* NOTED: a word such as "send"; otherwise "" */
+    const char *detail;  /* NOTED: a static word such as "send"; STARTED: the role's; otherwise "" */
 };
 
 struct lb_sim_options {
@@ -159,7 +159,7 @@ bool lb_sim_departure_is_met(const struct lb_sim *sim, size_t position);
 bool lb_sim_departure_anchor(const struct lb_sim *sim, size_t position,
                              struct lb_sim_departure *ret_departure);
 
-/* lb_sim_note: adds a NOTED event, from inside or outside a worker. */
+/* lb_sim_note: adds a NOTED event, from inside or outside a worker. detail is a static string. */
 void lb_sim_note(struct lb_sim *sim, const char *subject, const char *detail, uint64_t value);
 
 /* -- for code that runs on a worker of the simulation -- */

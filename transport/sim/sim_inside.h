@@ -21,6 +21,7 @@
 #define LBI_SIM_SLOTS (LBI_SIM_SLOTS_DEMOTED + LB_SIM_DEPARTURES_MAX)
 #define LBI_SIM_WORDS ((LBI_SIM_SLOTS + 63u) / 64u)
 #define LBI_SIM_COVER_MAX 65536u
+#define LBI_SIM_WORD_CACHE 64u /* static words whose hash is kept */
 
 LB_STATIC_ASSERT(LBI_SIM_WORDS <= 64, "one word summarises the bitmap");
 LB_STATIC_ASSERT(LBI_FIBER_STACKS_MAX >= LB_SIM_WORKERS_MAX, "a pool keeps each stack");
@@ -47,6 +48,12 @@ struct lb_sim_worker {
     bool is_anchored; /* some anchored departure names it */
     char label[LB_SIM_LABEL_MAX];
     uint32_t occurrences[LB_SITE_COUNT]; /* only kept when the schedule demotes */
+};
+
+/* A static word and the hash of its content. */
+struct lbi_sim_word {
+    const char *word;
+    uint64_t hash;
 };
 
 /* What became of one departure. */
@@ -82,7 +89,9 @@ struct lb_sim {
     struct lb_sim_queue quiet;
     struct lb_sim_queue settled;
 
-    bool has_demotions; /* the schedule has AFTER or ANCHOR */
+    struct lbi_sim_word words[LBI_SIM_WORD_CACHE];
+    bool has_demotions; /* the schedule has AFTER or ANCHOR, and some has not taken effect yet */
+    uint32_t demotions_left;
     bool has_anchors;
     bool has_priorities;
     size_t after_position; /* next AFTER; departure_count: none */

@@ -55,7 +55,7 @@ void lbi_sim_schedule_reset(struct lb_sim *sim)
     const struct lb_sim_options *options = &sim->options;
     LB_ASSERT(options->departure_count <= LB_SIM_DEPARTURES_MAX);
     LB_ASSERT(options->departure_count == 0 || options->departures != NULL);
-    sim->has_demotions = false;
+    sim->demotions_left = 0;
     sim->has_anchors = false;
     sim->has_priorities = false;
     sim->demoted_count = 0;
@@ -66,8 +66,9 @@ void lbi_sim_schedule_reset(struct lb_sim *sim)
         sim->fates[i] = (struct lbi_sim_fate){.worker = -1};
         sim->has_anchors |= departure->kind == LB_SIM_ANCHOR;
         sim->has_priorities |= departure->kind == LB_SIM_PRIORITY;
-        sim->has_demotions |= departure->kind != LB_SIM_PRIORITY;
+        sim->demotions_left += departure->kind != LB_SIM_PRIORITY ? 1 : 0;
     }
+    sim->has_demotions = sim->demotions_left > 0;
     after_seek(sim, 0);
 }
 
@@ -209,6 +210,9 @@ struct lb_sim_worker *lbi_sim_schedule_decide(struct lb_sim *sim, struct lb_sim_
     LB_ASSERT(chosen != next);
     sim->fates[position] = (struct lbi_sim_fate){
         .is_met = true, .worker = standing->index, .site = site, .occurrence = occurrence};
+    LB_ASSERT(sim->demotions_left > 0);
+    sim->demotions_left -= 1;
+    sim->has_demotions = sim->demotions_left > 0;
     lbi_sim_emit(sim, LB_SIM_DEPARTED, site, standing->index, position, next->label, "");
     return chosen;
 }

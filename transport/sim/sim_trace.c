@@ -25,6 +25,25 @@ __attribute__((no_sanitize_address)) static uint64_t trace_mix_string(uint64_t h
     return lbi_sim_mix(hash, word);
 }
 
+/* The hash of a static word, by content; computed once for each address that it comes from. */
+static uint64_t trace_word(struct lb_sim *sim, const char *word)
+{
+    size_t place = (size_t)((uintptr_t)word * UINT64_C(0x9e3779b97f4a7c15) >> 58);
+    LB_STATIC_ASSERT(LBI_SIM_WORD_CACHE == 64, "six bits pick a place");
+    struct lbi_sim_word *cached = &sim->words[place];
+    if (cached->word != word) {
+        *cached = (struct lbi_sim_word){.word = word, .hash = trace_mix_string(0, word)};
+    }
+    return cached->hash;
+}
+
+/* Whether the words of an event say something new: those of the others name a worker whose index is
+ * hashed, and which was named when it was started, or what a worker was blocked on, as when it was. */
+static inline bool trace_has_words(enum lb_sim_event_kind kind)
+{
+    return kind == LB_SIM_NOTED || kind == LB_SIM_BLOCKED || kind == LB_SIM_STARTED;
+}
+
 static void trace_tell(struct lb_sim *sim, const struct lb_sim_event *event)
 {
     LB_ASSERT(event->subject != NULL);
@@ -41,11 +60,11 @@ void lbi_sim_emit(struct lb_sim *sim, enum lb_sim_event_kind kind, enum lb_site 
     uint64_t hash = lbi_sim_mix(sim->hash, head);
     hash = lbi_sim_mix(hash, sim->now_ns);
     hash = lbi_sim_mix(hash, value);
-    if (subject[0] != '\0') {
+    if (trace_has_words(kind) && subject[0] != '\0') {
         hash = trace_mix_string(hash, subject);
     }
-    if (detail[0] != '\0') {
-        hash = trace_mix_string(hash, detail);
+    if (trace_has_words(kind) && detail[0] != '\0') {
+        hash = lbi_sim_mix(hash, trace_word(sim, detail));
     }
     sim->hash = hash;
     if (__builtin_expect(sim->options.on_event != NULL, 0)) {
