@@ -95,11 +95,6 @@ static void seen_add(struct seen *seen, uint64_t hash)
     *place = hash;
 }
 
-static bool verdict_is_bad(enum lb_verdict verdict)
-{
-    return verdict != LB_VERDICT_PASS && verdict != LB_VERDICT_WEAK;
-}
-
 /* search_run: runs the schedule as it stands. */
 static void search_run(struct search *s, struct frame *frame, struct lb_result *ret_result)
 {
@@ -140,7 +135,7 @@ static void search_count(struct search *s, const struct lb_result *result)
     }
     bool is_limit =
         s->options->schedule_max > 0 && found->schedule_count >= s->options->schedule_max;
-    s->is_over = verdict_is_bad(found->verdict) || is_limit || s->is_stopped;
+    s->is_over = lb_verdict_is_bad(found->verdict) || is_limit || s->is_stopped;
 }
 
 /* frame_next: moves to the next place where a departure makes a difference; false: there is none. */
@@ -303,7 +298,7 @@ void lb_explore(struct lb_explorer *explorer, const struct lb_case *c,
         search_priorities(&s);
     }
     ret_explore->is_complete = is_own || (!s.is_over && !ret_explore->is_beyond);
-    if (verdict_is_bad(ret_explore->verdict) && !is_own) {
+    if (lb_verdict_is_bad(ret_explore->verdict) && !is_own) {
         search_reduce(&s);
     }
     lb_runner_watch_alternatives(explorer->runner, NULL);

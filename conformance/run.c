@@ -23,10 +23,29 @@ struct lb_runner {
 
 const char *lb_verdict_word(enum lb_verdict verdict)
 {
-    static const char *const words[LB_VERDICT_COUNT] = {"PASS", "WEAK", "BROKEN", "FAIL",
-                                                        "LEAK", "HANG", "CRASH"};
+    static const char *const words[LB_VERDICT_COUNT] = {"PASS", "NOTE", "SKIP", "WEAK", "BROKEN",
+                                                        "FAIL", "LEAK", "HANG", "CRASH"};
     LB_ASSERT((unsigned)verdict < LB_VERDICT_COUNT);
     return words[verdict];
+}
+
+bool lb_verdict_is_bad(enum lb_verdict verdict)
+{
+    switch (verdict) {
+    case LB_VERDICT_PASS:
+    case LB_VERDICT_NOTE:
+    case LB_VERDICT_SKIP:
+    case LB_VERDICT_WEAK:
+        return false;
+    case LB_VERDICT_BROKEN:
+    case LB_VERDICT_FAIL:
+    case LB_VERDICT_LEAK:
+    case LB_VERDICT_HANG:
+    case LB_VERDICT_CRASH:
+        return true;
+    }
+    LB_UNREACHABLE("a verdict");
+    return true;
 }
 
 /* world_violation: the network saw a socket misused. */

@@ -16,6 +16,8 @@
 /* How a run, or a case over all its variants, came out; later ones are graver. */
 enum lb_verdict {
     LB_VERDICT_PASS,
+    LB_VERDICT_NOTE, /* as PASS; a MAY case, which tells what was chosen among lawful alternatives */
+    LB_VERDICT_SKIP,   /* the subject cannot do what the case is about; nothing was judged */
     LB_VERDICT_WEAK,   /* only `should` lines failed, or a SHOULD case failed */
     LB_VERDICT_BROKEN, /* a `setup` line or a server's script failed, or a departure is stale */
     LB_VERDICT_FAIL,   /* an expectation or a rule failed */
@@ -24,10 +26,13 @@ enum lb_verdict {
     LB_VERDICT_CRASH,  /* never set by a run in this process */
 };
 
-#define LB_VERDICT_COUNT 7
+#define LB_VERDICT_COUNT 9
 
 /* lb_verdict_word: "PASS", "WEAK", ...: a static string. */
 const char *lb_verdict_word(enum lb_verdict verdict);
+
+/* lb_verdict_is_bad: whether a verdict is an unexpected result: BROKEN and graver. */
+bool lb_verdict_is_bad(enum lb_verdict verdict);
 
 /* A broken promise: what a failure is filed under. */
 struct lb_finding {

@@ -57,19 +57,7 @@ bool report_slice_parse(const char *text, uint32_t *ret_slice)
 
 bool report_is_bad(enum lb_verdict verdict)
 {
-    switch (verdict) {
-    case LB_VERDICT_PASS:
-    case LB_VERDICT_WEAK:
-        return false;
-    case LB_VERDICT_BROKEN:
-    case LB_VERDICT_FAIL:
-    case LB_VERDICT_LEAK:
-    case LB_VERDICT_HANG:
-    case LB_VERDICT_CRASH:
-        return true;
-    }
-    LB_ASSERT(false);
-    return true;
+    return lb_verdict_is_bad(verdict);
 }
 
 static bool byte_is_control(char byte)
@@ -133,7 +121,7 @@ static const char *verdict_colour(enum lb_verdict verdict)
     if (report_is_bad(verdict)) {
         return "\x1b[1;31m";
     }
-    return verdict == LB_VERDICT_PASS ? "\x1b[32m" : "\x1b[33m";
+    return verdict == LB_VERDICT_PASS || verdict == LB_VERDICT_NOTE ? "\x1b[32m" : "\x1b[33m";
 }
 
 void report_verdict(enum lb_verdict verdict)
