@@ -24,6 +24,8 @@ static const struct command commands[] = {
     {"format", command_format, "print cases in their canonical form"},
     {"fuzz", command_fuzz, "hunt for broken rules with libFuzzer"},
     {"replay", command_replay, "run fuzz inputs again and say what they show"},
+    {"minimize", command_minimize, "reduce an input to what its finding needs"},
+    {"triage", command_triage, "file inputs by the finding that each shows"},
     {"encode", command_encode, "turn cases into bytes for fuzzers"},
     {"decode", command_decode, "turn bytes into a case"},
     {"get", command_get, "ask real servers, and watch connections and workers meanwhile"},
