@@ -310,3 +310,23 @@ bool lb_case_is_equal(const struct lb_case *a, const struct lb_case *b)
     }
     return is_equal && lines_are_equal(&a->client, &b->client);
 }
+
+bool lb_case_is_policy(const struct lb_case *c)
+{
+    static const char word[] = "policy";
+    bool is_policy = c->level == LB_LEVEL_MAY;
+    for (uint32_t i = 0; i < c->tag_count && !is_policy; i++) {
+        is_policy = c->tags[i].size == sizeof word - 1 &&
+                    memcmp(c->tags[i].bytes, word, sizeof word - 1) == 0;
+    }
+    return is_policy;
+}
+
+uint32_t lb_line_alternatives(const struct lb_line *line)
+{
+    LB_ASSERT(line != NULL);
+    if (line->verb == LB_VERB_WANT) {
+        return line->is_or_close || line->is_or_reset ? 2 : 1;
+    }
+    return line->outcome_count > 1 ? line->outcome_count : 1;
+}

@@ -361,6 +361,18 @@ void lb_case_error_text(const struct lb_case_error *error, char *ret_text, size_
  * parse(print(c)) equals c; print(parse(print(c))) is print(c). */
 void lb_case_print(const struct lb_case *c, char **ret_text, size_t *ret_size);
 
+/* lb_case_is_policy: whether the case is about what clients may choose: its level is MAY, or it has the
+ * tag `policy`. */
+bool lb_case_is_policy(const struct lb_case *c);
+
+/* lb_line_alternatives: how many lawful alternatives a line has: those joined by `or`; of a `want` with
+ * `or close` two, the request and the end of the connection. 1: no choice. */
+uint32_t lb_line_alternatives(const struct lb_line *line);
+
+/* lb_alternative_print: alternative `index` of a line, as the line has it; stores at most `size` bytes,
+ * NUL-terminated. */
+void lb_alternative_print(const struct lb_line *line, uint32_t index, char *ret_text, size_t size);
+
 /* lb_line_print: one statement without indentation and comments, for traces and reports; stores at
  * most `size` bytes, NUL-terminated. */
 void lb_line_print(const struct lb_case *c, const struct lb_line *line, char *ret_text,

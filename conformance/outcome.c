@@ -226,11 +226,12 @@ static void outcome_mix(const struct lb_world *world, const struct lb_line *line
 }
 
 /* outcome_note: alternative `index` of a line has come. */
-static void outcome_note(const struct lb_world *world, const struct lb_line *line, uint32_t index)
+static void outcome_note(struct lb_world *world, const struct lb_line *line, uint32_t index)
 {
     if (world->taken != NULL) {
         world->taken[line - world->c->client.lines] |= UINT32_C(1) << (index % 32);
     }
+    lb_world_note(world, line, index);
 }
 
 void lb_outcome_judge(struct lb_world *world, const struct lb_line *line,

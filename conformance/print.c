@@ -136,7 +136,8 @@ static void print_or(struct sink *sink, const struct lb_line *line)
     sink_word(sink, line->is_or_reset ? " or reset" : "");
 }
 
-static void print_want(struct sink *sink, const struct lb_line *line)
+/* print_want_request: what a `want` wants, without what may come instead. */
+static void print_want_request(struct sink *sink, const struct lb_line *line)
 {
     if (line->path.size == 0) {
         sink_word(sink, " any");
@@ -152,6 +153,11 @@ static void print_want(struct sink *sink, const struct lb_line *line)
         }
         sink_word(sink, line->is_expect ? " expect" : "");
     }
+}
+
+static void print_want(struct sink *sink, const struct lb_line *line)
+{
+    print_want_request(sink, line);
     print_or(sink, line);
 }
 
@@ -359,16 +365,21 @@ static void print_item(struct sink *sink, const struct lb_outcome_item *item)
     }
 }
 
+static void print_outcome(struct sink *sink, const struct lb_outcome *outcome)
+{
+    for (uint32_t i = 0; i < outcome->item_count; i++) {
+        sink_word(sink, i == 0 ? "" : " ");
+        print_item(sink, &outcome->items[i]);
+    }
+}
+
 /* print_tail: `=>` and the outcomes, or the terms of an expect. */
 static void print_tail(struct sink *sink, const struct lb_line *line)
 {
     static const char *const compares[] = {"=", "<=", ">="};
     for (uint32_t i = 0; i < line->outcome_count; i++) {
-        sink_word(sink, i == 0 ? "=>" : " or");
-        for (uint32_t j = 0; j < line->outcomes[i].item_count; j++) {
-            sink_word(sink, " ");
-            print_item(sink, &line->outcomes[i].items[j]);
-        }
+        sink_word(sink, i == 0 ? "=> " : " or ");
+        print_outcome(sink, &line->outcomes[i]);
     }
     for (uint32_t i = 0; i < line->term_count; i++) {
         const struct lb_term *term = &line->terms[i];
@@ -639,4 +650,21 @@ void lb_line_print(const struct lb_case *c, const struct lb_line *line, char *re
     struct sink sink = {.bytes = ret_text, .capacity = size};
     ret_text[0] = '\0';
     print_statement(&sink, c, line, 0);
+}
+
+void lb_alternative_print(const struct lb_line *line, uint32_t index, char *ret_text, size_t size)
+{
+    LB_ASSERT(index < lb_line_alternatives(line));
+    LB_ASSERT(size > 0);
+    struct sink sink = {.bytes = ret_text, .capacity = size};
+    ret_text[0] = '\0';
+    if (line->verb != LB_VERB_WANT) {
+        print_outcome(&sink, &line->outcomes[index]);
+    } else if (index == 0) {
+        sink_word(&sink, "want");
+        print_want_request(&sink, line);
+    } else {
+        sink_word(&sink, line->is_or_close ? "close" : "reset");
+        sink_word(&sink, line->is_or_close && line->is_or_reset ? " or reset" : "");
+    }
 }

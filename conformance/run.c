@@ -172,6 +172,7 @@ static bool world_begin(struct lb_world *world)
     world->transport = NULL;
     world->request_count = 0;
     world_fault(world);
+    world->is_policy = lb_case_is_policy(world->c) && !lb_world_has_fault(world);
     LB_ASSERT(world->memory.block_count == 0);
     world->signal_count = 0;
     world->server_count = 0;
@@ -378,6 +379,9 @@ void lb_runner_run(struct lb_runner *runner, const struct lb_case *c,
     ret_result->is_fault_reached = world->fault.is_reached;
     if (lb_world_has_fault(world) && !world->fault.is_reached) {
         lb_world_grade(world, LB_VERDICT_BROKEN);
+    }
+    if (world->is_policy) {
+        lb_world_grade(world, LB_VERDICT_NOTE);
     }
     lb_memory_reclaim(&world->memory);
     ret_result->trace_hash = lb_sim_hash(world->sim);

@@ -41,6 +41,14 @@ struct lb_finding {
     char detail[200]; /* one sentence for people; may hold numbers and names */
 };
 
+#define LB_NOTES_MAX 16
+
+/* Which of its lawful alternatives a line brought. */
+struct lb_note {
+    const struct lb_line *line; /* points into the case; it has several alternatives */
+    uint32_t taken;             /* a bit for each (lb_alternative_print) */
+};
+
 /* One way of running a case. */
 struct lb_variant {
     uint32_t slice;                            /* as lb_net_options.slice */
@@ -56,6 +64,9 @@ struct lb_result {
     enum lb_verdict verdict;
     struct lb_finding findings[LB_FINDINGS_MAX]; /* broken rules, in order of discovery */
     uint32_t finding_count;
+    struct lb_note
+        notes[LB_NOTES_MAX]; /* of a case about policy, in the order in which they came */
+    uint32_t note_count;
     /* The first line whose outcome differs. NULL: none. Points into the case. */
     const struct lb_line *line;
     char expected[256];
@@ -133,6 +144,9 @@ struct lb_check {
     /* The first variant with that verdict; its name and departures are static or the case's. */
     struct lb_variant worst;
     struct lb_result result; /* of that variant */
+    /* What all variants together have taken, in the order of the lines' places. */
+    struct lb_note notes[LB_NOTES_MAX];
+    uint32_t note_count;
 };
 
 /* lb_check_case: runs all variants of the default set. */

@@ -178,6 +178,9 @@ static void server_want(struct server *server, const struct lb_line *line)
     server->world->wants[server->slot] = line;
     bool is_taken = server_take_request(server, actual, sizeof actual);
     server->world->wants[server->slot] = NULL;
+    if (!server->world->is_ending) {
+        lb_world_note(server->world, line, is_taken ? 0 : 1);
+    }
     if (!is_taken) {
         if (!line->is_or_close && line->path.size > 0 && !server->world->is_ending) {
             server_fail(server, line, "the client ended the connection");

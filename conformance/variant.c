@@ -71,11 +71,33 @@ bool lb_check_variant(const struct lb_case *c, uint32_t index, struct lb_variant
     return true;
 }
 
+/* note_merge: adds what one variant took; the notes stay in the order of their places. */
+static void note_merge(struct lb_check *check, const struct lb_note *note)
+{
+    uint32_t at = 0;
+    while (at < check->note_count && check->notes[at].line != note->line) {
+        at++;
+    }
+    if (at < check->note_count) {
+        check->notes[at].taken |= note->taken;
+        return;
+    }
+    if (check->note_count == LB_NOTES_MAX) {
+        return;
+    }
+    for (; at > 0 && check->notes[at - 1].line->place > note->line->place; at--) {
+        check->notes[at] = check->notes[at - 1];
+    }
+    check->notes[at] = *note;
+    check->note_count++;
+}
+
 void lb_check_case(struct lb_runner *runner, const struct lb_case *c, struct lb_check *ret_check)
 {
     LB_ASSERT(ret_check != NULL);
     ret_check->verdict = LB_VERDICT_PASS;
     ret_check->variant_count = 0;
+    ret_check->note_count = 0;
     struct lb_variant variant;
     while (lb_check_variant(c, ret_check->variant_count, &variant)) {
         struct lb_result result;
@@ -84,6 +106,9 @@ void lb_check_case(struct lb_runner *runner, const struct lb_case *c, struct lb_
             ret_check->verdict = result.verdict;
             ret_check->worst = variant;
             ret_check->result = result;
+        }
+        for (uint32_t i = 0; i < result.note_count; i++) {
+            note_merge(ret_check, &result.notes[i]);
         }
         ret_check->variant_count++;
     }

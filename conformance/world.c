@@ -116,6 +116,25 @@ void lb_world_options(const struct lb_world *world, struct lb_transport_options 
     *ret_options = world->options;
 }
 
+void lb_world_note(struct lb_world *world, const struct lb_line *line, uint32_t index)
+{
+    struct lb_result *result = world->result;
+    LB_ASSERT(index < 32);
+    if (!world->is_policy || lb_line_alternatives(line) == 1) {
+        return;
+    }
+    uint32_t at = 0;
+    while (at < result->note_count && result->notes[at].line != line) {
+        at++;
+    }
+    if (at == LB_NOTES_MAX) {
+        return; /* a report of the first ones is enough */
+    }
+    result->note_count += at == result->note_count ? 1 : 0;
+    result->notes[at].line = line;
+    result->notes[at].taken |= UINT32_C(1) << index;
+}
+
 void lb_world_set_options(struct lb_world *world)
 {
     const struct lb_case *c = world->c;

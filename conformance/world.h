@@ -146,7 +146,7 @@ struct lb_world {
     const struct lb_case *c;
     const struct lb_variant *variant;
     struct lb_transport_options options; /* of the case; its outside is not set */
-    struct lb_fault_state fault; /* the variant's, at work */
+    struct lb_fault_state fault;         /* the variant's, at work */
     const struct lb_run_output *output;
     struct lb_result *result;
     struct lb_caller callers[LB_CASE_REQUESTS_MAX];
@@ -158,8 +158,9 @@ struct lb_world {
     uint32_t server_count;
     bool is_idle_close_wanted;          /* what the postlude's caller does next */
     const struct lb_line *program_line; /* the line that the program executes; NULL: none */
-    bool is_program_ended;              /* the client lane has come to its end */
-    bool is_ending;                     /* the postlude has begun: programs and scripts stop */
+    bool is_policy;        /* its case is about policy, and nothing goes wrong outside */
+    bool is_program_ended; /* the client lane has come to its end */
+    bool is_ending;        /* the postlude has begun: programs and scripts stop */
     uint64_t
         profiled[LB_SIM_WORKERS_MAX / 64]; /* the transport's workers in the result's profile */
     const char *lifetime; /* when they were gone; NULL: not yet, or there is no profile */
@@ -192,6 +193,9 @@ void lb_world_exhaust(struct lb_world *world);
 
 /* lb_world_grade: raises the verdict to at least `verdict`. */
 void lb_world_grade(struct lb_world *world, enum lb_verdict verdict);
+
+/* lb_world_note: alternative `index` of a line has come; kept where the case is about policy. */
+void lb_world_note(struct lb_world *world, const struct lb_line *line, uint32_t index);
 
 /* lb_world_signal: the signal of that name; NULL beyond LB_WORLD_SIGNALS_MAX. */
 struct lb_signal *lb_world_signal(struct lb_world *world, struct lb_text name);
