@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "core/assert.h"
+#include "stage.h"
 #include "world.h"
 
 #define TRACE_LINE_MAX 320
@@ -18,7 +19,7 @@ static void worker_name(const struct lb_world *world, int32_t worker, char *ret_
         return;
     }
     struct lb_sim_view view;
-    lb_sim_view(world->sim, (uint32_t)worker, &view);
+    lb_stage_view(world, (uint32_t)worker, &view);
     snprintf(ret_name, size, "%s(%s)", lb_role_word(view.role), view.label);
 }
 
@@ -191,7 +192,7 @@ void lb_narrate_line(struct lb_world *world, const struct lb_line *line)
     text[0] = '>';
     text[1] = ' ';
     lb_line_print(world->c, line, text + 2, sizeof text - 2);
-    emit(world, lb_sim_now(world->sim), lb_sim_current(world->sim), text);
+    emit(world, lb_stage_now(world), lb_sim_current(world->sim), text);
 }
 
 void lb_narrate_profile(struct lb_world *world, const char *title)
@@ -199,16 +200,16 @@ void lb_narrate_profile(struct lb_world *world, const char *title)
     char *text = world->result->profile;
     size_t size = sizeof world->result->profile;
     size_t used = (size_t)snprintf(text, size, "%s\n", title);
-    for (uint32_t i = 0; i < lb_sim_worker_count(world->sim) && used < size; i++) {
+    for (uint32_t i = 0; i < lb_stage_worker_count(world) && used < size; i++) {
         struct lb_sim_view view;
-        lb_sim_view(world->sim, i, &view);
+        lb_stage_view(world, i, &view);
         if (view.state == LB_SIM_DONE) {
             continue;
         }
-        ptrdiff_t log_index = lb_net_log_of(world->net, view.queue);
+        ptrdiff_t log_index = lb_stage_log_of(world, view.queue);
         struct lb_net_log log = {.name = ""};
         if (log_index >= 0) {
-            lb_net_log(world->net, (size_t)log_index, &log);
+            lb_stage_log(world, (size_t)log_index, &log);
         }
         char deadline[40] = "";
         if (view.deadline_ns != LB_NEVER) {

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "core/assert.h"
+#include "stage.h"
 #include "world.h"
 
 /* A place in a text that is being made; never overflows. */
@@ -287,9 +288,9 @@ static uint64_t closed_by(const struct lb_net_log *log)
 static uint64_t conns_value(const struct lb_world *world, const char *host, bool is_closed)
 {
     uint64_t count = 0;
-    for (size_t i = 0; i < lb_net_log_count(world->net); i++) {
+    for (size_t i = 0; i < lb_stage_log_count(world); i++) {
         struct lb_net_log log;
-        lb_net_log(world->net, i, &log);
+        lb_stage_log(world, i, &log);
         if (lb_name_is(log.host, host) && log.is_connected && (!is_closed || !log.is_open)) {
             count++;
         }
@@ -300,9 +301,9 @@ static uint64_t conns_value(const struct lb_world *world, const char *host, bool
 static uint64_t wire_value(const struct lb_world *world, const struct lb_line *line)
 {
     const char *host = world->c->hosts[line->host].name;
-    for (size_t i = 0; i < lb_net_log_count(world->net); i++) {
+    for (size_t i = 0; i < lb_stage_log_count(world); i++) {
         struct lb_net_log log;
-        lb_net_log(world->net, i, &log);
+        lb_stage_log(world, i, &log);
         if (lb_name_is(log.host, host) && log.ordinal == line->number) {
             return closed_by(&log);
         }
@@ -313,9 +314,9 @@ static uint64_t wire_value(const struct lb_world *world, const struct lb_line *l
 static uint64_t workers_value(const struct lb_world *world, enum lb_role role)
 {
     uint64_t count = 0;
-    for (uint32_t i = 0; i < lb_sim_worker_count(world->sim); i++) {
+    for (uint32_t i = 0; i < lb_stage_worker_count(world); i++) {
         struct lb_sim_view view;
-        lb_sim_view(world->sim, i, &view);
+        lb_stage_view(world, i, &view);
         count += view.role == role && view.state != LB_SIM_DONE ? 1 : 0;
     }
     return count;
@@ -344,7 +345,9 @@ static uint64_t term_value(struct lb_world *world, const struct lb_line *line, e
         return source_value(&world->callers[line->request].source, key);
     }
     if (line->verb == LB_VERB_EXPECT_POOL) {
+        lb_stage_leave(world);
         lb_transport_stats(world->transport, host, &stats);
+        lb_stage_enter(world);
     }
     switch (key) {
     case LB_TERM_IDLE:
@@ -358,8 +361,8 @@ static uint64_t term_value(struct lb_world *world, const struct lb_line *line, e
     case LB_TERM_CLOSED:
         return conns_value(world, host, true);
     case LB_TERM_STATE: {
-        struct lb_response *response = world->callers[line->request].response;
-        return response == NULL ? LB_BODY_NONE : lb_body_state(lb_response_body(response));
+        const struct lb_caller *caller = &world->callers[line->request];
+        return caller->response == NULL ? LB_BODY_NONE : lb_caller_body_state(caller);
     }
     case LB_TERM_CLOSED_BY:
         return wire_value(world, line);

@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "core/assert.h"
+#include "stage.h"
 #include "world.h"
 
 #define READ_PIECE 4096u /* bytes asked for at once by `read R all` */
@@ -30,8 +31,8 @@ static void caller_conclude(struct lb_world *world, struct lb_caller *caller, en
     LB_ASSERT(status != LB_OK);
     if (caller->outcome == LB_OK) {
         caller->outcome = status;
-        caller->outcome_time_ns = lb_sim_now(world->sim);
-        caller->outcome_sequence = lb_net_sequence(world->net);
+        caller->outcome_time_ns = lb_stage_now(world);
+        caller->outcome_sequence = lb_stage_sequence(world);
     } else if (caller->outcome != status && !world->is_ending) {
         lb_world_find(world, "F3", "another-outcome", "what gave \"%s\" gives \"%s\" now",
                       lb_status_word(caller->outcome), lb_status_word(status));
@@ -41,7 +42,7 @@ static void caller_conclude(struct lb_world *world, struct lb_caller *caller, en
 /* judge_hurry: close and cancel wait for nothing that takes time (B1). */
 static void judge_hurry(struct lb_world *world, uint64_t start_ns, const char *verb)
 {
-    uint64_t taken_ns = lb_sim_now(world->sim) - start_ns;
+    uint64_t taken_ns = lb_stage_now(world) - start_ns;
     if (taken_ns > 0) {
         lb_world_find(world, "B1", verb, "%s took %llu ns", verb, (unsigned long long)taken_ns);
     }
@@ -77,7 +78,7 @@ static enum lb_status caller_make(struct lb_world *world, struct lb_caller *call
 {
     const struct lb_case *c = world->c;
     LB_ASSERT(line->host >= 0);
-    uint64_t now_ns = lb_sim_now(world->sim);
+    uint64_t now_ns = lb_stage_now(world);
     struct lb_field fields[LB_CASE_FIELDS_MAX + 1];
     char *names[LB_CASE_FIELDS_MAX] = {NULL};
     const struct lb_case_source *source = line->source;
@@ -100,7 +101,9 @@ static enum lb_status caller_make(struct lb_world *world, struct lb_caller *call
     caller->line = line;
     caller->start_time_ns = now_ns;
     caller->deadline_ns = options.deadline_ns;
+    lb_stage_leave(world);
     enum lb_status status = lb_request_new(world->transport, &options, &caller->request);
+    lb_stage_enter(world);
     for (uint32_t i = 0; i < line->field_count; i++) {
         free(names[i]);
     }
@@ -111,17 +114,28 @@ static enum lb_status caller_make(struct lb_world *world, struct lb_caller *call
     return status;
 }
 
+enum lb_body_state lb_caller_body_state(const struct lb_caller *caller)
+{
+    LB_ASSERT(caller->response != NULL);
+    lb_stage_leave(caller->world);
+    enum lb_body_state state = lb_body_state(lb_response_body(caller->response));
+    lb_stage_enter(caller->world);
+    return state;
+}
+
 /* caller_send: sends the request and waits for the head. */
 static void caller_send(struct lb_world *world, struct lb_caller *caller, struct lb_seen *seen)
 {
     struct lb_response *response = NULL;
     caller->is_sending = true;
+    lb_stage_leave(world);
     enum lb_status status = lb_request_send(caller->request, &response);
+    lb_stage_enter(world);
     caller->is_sending = false;
     seen->code_count = caller->interim.count < LB_WORLD_INTERIMS_MAX ? caller->interim.count
                                                                      : LB_WORLD_INTERIMS_MAX;
     caller->is_answered = true;
-    caller->answered_sequence = lb_net_sequence(world->net);
+    caller->answered_sequence = lb_stage_sequence(world);
     if (status != LB_OK) {
         seen->error = status;
         lb_world_source_end(caller);
@@ -138,7 +152,7 @@ static void caller_send(struct lb_world *world, struct lb_caller *caller, struct
     if (caller->code == 101 && caller->line->is_upgrade) {
         lb_taken_take(caller);
     }
-    if (!caller->has_taken && lb_body_state(lb_response_body(response)) == LB_BODY_ENDED) {
+    if (!caller->has_taken && lb_caller_body_state(caller) == LB_BODY_ENDED) {
         seen->is_ended = true;
         caller_conclude(world, caller, LB_END);
     }
@@ -157,6 +171,15 @@ static void caller_keep(struct lb_caller *caller, const char *bytes, size_t size
         memcpy(caller->received + caller->received_size, bytes, size);
         caller->received_size += size;
     }
+}
+
+static enum lb_status body_read(struct lb_world *world, struct lb_body *body, void *bytes,
+                                size_t size, size_t *ret_size)
+{
+    lb_stage_leave(world);
+    enum lb_status status = lb_body_read(body, bytes, size, ret_size);
+    lb_stage_enter(world);
+    return status;
 }
 
 /* caller_read: reads until `count` bytes, the end, or an error. */
@@ -180,7 +203,7 @@ static void caller_read(struct lb_world *world, struct lb_caller *caller, uint64
         size_t size = 0;
         uint64_t want = count - got < sizeof piece ? count - got : sizeof piece;
         status = caller->has_taken ? lb_taken_read(caller, piece, (size_t)want, &size)
-                                   : lb_body_read(body, piece, (size_t)want, &size);
+                                   : body_read(world, body, piece, (size_t)want, &size);
         caller_keep(caller, piece, size);
         seen->bytes_end = caller->received_size;
         got += size;
@@ -199,18 +222,20 @@ static void caller_read(struct lb_world *world, struct lb_caller *caller, uint64
 /* caller_close: closes the body, or the socket that was taken. */
 static void caller_close(struct lb_world *world, struct lb_caller *caller)
 {
-    uint64_t start_ns = lb_sim_now(world->sim);
+    uint64_t start_ns = lb_stage_now(world);
     bool was_closed = caller->is_closed;
     if (caller->has_taken) {
         lb_taken_close(caller);
     } else {
         caller->is_closed = true;
+        lb_stage_leave(world);
         lb_body_close(lb_response_body(caller->response));
+        lb_stage_enter(world);
         caller->has_close_returned = true;
     }
     if (!was_closed) {
         caller->close_time_ns = start_ns;
-        caller->close_sequence = lb_net_sequence(world->net);
+        caller->close_sequence = lb_stage_sequence(world);
     }
     judge_hurry(world, start_ns, "close");
 }
@@ -240,7 +265,7 @@ static void background_run(void *argument)
     struct lb_world *world = caller->world;
     caller_operate(world, caller, caller->pending_line, &caller->pending_seen);
     caller->is_pending_done = true;
-    lb_sim_wake(world->sim, &caller->pending_queue);
+    lb_stage_wake(world, &caller->pending_queue);
 }
 
 /* program_spawn: starts a background caller for a line. */
@@ -256,8 +281,7 @@ static void program_spawn(struct lb_world *world, struct lb_caller *caller,
     caller->is_pending_done = false;
     struct lb_worker_options options = {LB_ROLE_CALLER, world->c->requests[line->request],
                                         background_run, caller};
-    uint32_t index = 0;
-    if (lb_sim_spawn(world->sim, &options, &index) != LB_OK) {
+    if (lb_stage_spawn(world, &options) != LB_OK) {
         caller->is_pending = false;
         lb_world_exhaust(world);
     }
@@ -294,7 +318,7 @@ static void program_wait(struct lb_world *world, const struct lb_line *line)
 {
     struct lb_caller *caller = caller_of(world, line);
     while (caller->is_pending && !caller->is_pending_done && !world->is_ending) {
-        (void)lb_sim_block(world->sim, &caller->pending_queue, LB_NEVER, LB_SITE_CALLER_WAIT);
+        lb_stage_block(world, &caller->pending_queue, LB_SITE_CALLER_WAIT);
     }
     if (world->is_ending) {
         return;
@@ -308,7 +332,7 @@ static void program_wait(struct lb_world *world, const struct lb_line *line)
 static void program_poll(struct lb_world *world, const struct lb_line *line)
 {
     struct lb_caller *caller = caller_of(world, line);
-    lb_sim_wait_quiet(world->sim, LB_SITE_CALLER_QUIET);
+    lb_stage_wait_quiet(world, LB_SITE_CALLER_QUIET);
     struct lb_seen seen = {.code = 0};
     if (!caller->is_pending) {
         seen.is_ignored = true;
@@ -331,8 +355,10 @@ static void program_cancel(struct lb_world *world, const struct lb_line *line)
     if (caller->request != NULL) {
         caller->was_final_when_cancelled = caller->outcome != LB_OK;
         caller->is_cancelled = true;
-        uint64_t start_ns = lb_sim_now(world->sim);
+        uint64_t start_ns = lb_stage_now(world);
+        lb_stage_leave(world);
         lb_request_cancel(caller->request);
+        lb_stage_enter(world);
         judge_hurry(world, start_ns, "cancel");
     }
     lb_outcome_judge(world, line, &seen);
@@ -360,7 +386,9 @@ static void program_trailer(struct lb_world *world, const struct lb_line *line)
     struct lb_seen seen = {.code = 0};
     seen.is_ignored = caller->response == NULL;
     if (!seen.is_ignored) {
+        lb_stage_leave(world);
         seen.text = lb_response_trailer(caller->response, line->bytes.bytes);
+        lb_stage_enter(world);
         seen.is_none = seen.text == NULL;
     }
     if (seen.text != NULL) {
@@ -369,7 +397,7 @@ static void program_trailer(struct lb_world *world, const struct lb_line *line)
         caller->trailer_value = strdup(seen.text);
         LB_ASSERT(caller->trailer_value != NULL);
         caller->trailer_name = line->bytes.bytes;
-        if (lb_body_state(lb_response_body(caller->response)) != LB_BODY_ENDED) {
+        if (lb_caller_body_state(caller) != LB_BODY_ENDED) {
             lb_world_find(world, "F11", "before-the-end", "a trailer field of %s before its end",
                           world->c->requests[line->request]);
         }
@@ -388,14 +416,16 @@ static void program_simple(struct lb_world *world, const struct lb_line *line)
         caller_of(world, line)->is_dropped = true;
         break;
     case LB_VERB_CLOSE_IDLE:
+        lb_stage_leave(world);
         lb_transport_close_idle(world->transport,
                                 line->host < 0 ? NULL : world->c->hosts[line->host].name);
+        lb_stage_enter(world);
         break;
     case LB_VERB_ADVANCE:
-        lb_sim_sleep(world->sim, lb_sim_now(world->sim) + line->time_ns, LB_SITE_CALLER_ADVANCE);
+        lb_stage_sleep(world, line->time_ns, LB_SITE_CALLER_ADVANCE);
         break;
     case LB_VERB_SETTLE:
-        lb_sim_wait_settled(world->sim, LB_SITE_CALLER_SETTLE);
+        lb_stage_wait_settled(world, LB_SITE_CALLER_SETTLE);
         break;
     case LB_VERB_SIGNAL: {
         struct lb_signal *signal = lb_world_signal(world, line->name);
@@ -404,7 +434,7 @@ static void program_simple(struct lb_world *world, const struct lb_line *line)
             return;
         }
         signal->is_given = true;
-        lb_sim_wake(world->sim, &signal->queue);
+        lb_stage_wake(world, &signal->queue);
         break;
     }
     default:
@@ -449,7 +479,7 @@ static void program_line(struct lb_world *world, const struct lb_line *line)
     case LB_VERB_EXPECT_WIRE:
     case LB_VERB_EXPECT_SOURCE:
     case LB_VERB_EXPECT_WORKERS:
-        lb_sim_wait_quiet(world->sim, LB_SITE_CALLER_QUIET);
+        lb_stage_wait_quiet(world, LB_SITE_CALLER_QUIET);
         if (!world->is_ending) {
             lb_outcome_expect(world, line);
         }
@@ -467,7 +497,7 @@ static void program_run(void *argument)
     for (uint32_t i = 0; i < client->count && !world->is_ending; i++) {
         const struct lb_line *line = &client->lines[i];
         world->program_line = line;
-        lb_sim_point(world->sim, LB_SITE_CALLER_STEP, NULL);
+        lb_stage_point(world, LB_SITE_CALLER_STEP, NULL);
         if (world->output != NULL) {
             lb_narrate_line(world, line);
         }
@@ -492,8 +522,7 @@ void lb_program_start(struct lb_world *world)
         caller->world = world;
     }
     struct lb_worker_options options = {LB_ROLE_CALLER, "main", program_run, world};
-    uint32_t index = 0;
-    enum lb_status status = lb_sim_spawn(world->sim, &options, &index);
+    enum lb_status status = lb_stage_spawn(world, &options);
     LB_ASSERT(status == LB_OK);
 }
 
@@ -507,7 +536,9 @@ void lb_program_release(struct lb_world *world)
             lb_taken_close(caller); /* it is the program's own, and no request's */
         }
         if (caller->request != NULL && is_over && !is_busy && !caller->is_dropped) {
+            lb_stage_leave(world);
             lb_request_free(&caller->request);
+            lb_stage_enter(world);
             lb_world_source_end(caller);
             caller->response = NULL;
         }

@@ -8,6 +8,7 @@
  */
 #include "core/assert.h"
 #include "sim/net.h"
+#include "stage.h"
 #include "wire.h"
 
 #include <stdlib.h>
@@ -144,7 +145,7 @@ static struct breach exchange_breach(const struct lb_world *world,
         return (struct breach){NULL, NULL};
     }
     struct lb_net_log log;
-    lb_net_log(world->net, exchange->log_index, &log);
+    lb_stage_log(world, exchange->log_index, &log);
     struct breach breach = error_breach(exchange, &log, caller);
     if (breach.rule != NULL || caller->code == 0) {
         return breach;
@@ -168,9 +169,9 @@ static struct breach unasked_breach(const struct lb_world *world, const struct l
 {
     struct breach breach = {NULL, NULL};
     *ret_has_any = false;
-    for (size_t i = 0; i < lb_net_log_count(world->net); i++) {
+    for (size_t i = 0; i < lb_stage_log_count(world); i++) {
         struct lb_net_log log;
-        lb_net_log(world->net, i, &log);
+        lb_stage_log(world, i, &log);
         bool is_over = log.is_server_ended || log.is_reset;
         if (!lb_wire_is_unasked(world, &log, caller) &&
             !(is_over && log.written_size == 0 && lb_wire_is_host_of(world, &log, caller))) {
@@ -197,9 +198,9 @@ static bool is_server_to_blame(const struct lb_world *world, const struct lb_cal
 {
     bool is_caused = caller->outcome == LB_INCOMPLETE || caller->outcome == LB_RESET ||
                      caller->outcome == LB_PROTOCOL;
-    for (size_t i = 0; i < lb_net_log_count(world->net) && is_caused; i++) {
+    for (size_t i = 0; i < lb_stage_log_count(world) && is_caused; i++) {
         struct lb_net_log log;
-        lb_net_log(world->net, i, &log);
+        lb_stage_log(world, i, &log);
         bool is_over = log.is_server_ended || log.is_reset || log.sent_size > 0;
         is_caused = !(is_over && lb_wire_is_host_of(world, &log, caller));
     }
@@ -294,7 +295,7 @@ static void judge_reuse(struct lb_world *world)
         const char *rule = lb_wire_dirt(world, exchange - 1, &exchange->begin, &context);
         if (rule != NULL) {
             struct lb_net_log log;
-            lb_net_log(world->net, exchange->log_index, &log);
+            lb_stage_log(world, exchange->log_index, &log);
             lb_world_find(world, rule, context, "request %u on %s found the connection unclean",
                           (unsigned)exchange->ordinal + 1, log.name);
         }
@@ -333,7 +334,7 @@ static void judge_after(struct lb_world *world)
             continue;
         }
         struct lb_net_log log;
-        lb_net_log(world->net, world->wire->exchanges[i].log_index, &log);
+        lb_stage_log(world, world->wire->exchanges[i].log_index, &log);
         const struct lb_net_record *last = NULL;
         for (size_t j = 0; j < log.record_count; j++) {
             last = log.records[j].kind == LB_NET_WROTE ? &log.records[j] : last;
@@ -400,7 +401,7 @@ static void judge_retry(struct lb_world *world)
             continue;
         }
         struct lb_net_log log;
-        lb_net_log(world->net, first->log_index, &log);
+        lb_stage_log(world, first->log_index, &log);
         if (first->ordinal == 0 && has_written_at_once(&log)) {
             lb_world_find(world, "R5", "not-a-reused-connection",
                           "a request was sent again although %s had been made for it", log.name);
@@ -436,7 +437,7 @@ static void judge_expect(struct lb_world *world, const struct lb_wire_exchange *
 static void judge_request(struct lb_world *world, const struct lb_wire_exchange *exchange)
 {
     struct lb_net_log log;
-    lb_net_log(world->net, exchange->log_index, &log);
+    lb_stage_log(world, exchange->log_index, &log);
     const struct lb_upload *upload = &exchange->upload;
     if (upload->is_other || upload->state == LB_UPLOAD_BROKEN) {
         lb_world_find(world, upload->is_expect ? "R8" : "R7",
@@ -494,7 +495,7 @@ static void judge_drain(struct lb_world *world, const struct lb_caller *caller, 
     struct lb_net_log log;
     struct lb_transport_options options;
     lb_world_options(world, &options);
-    lb_net_log(world->net, exchange->log_index, &log);
+    lb_stage_log(world, exchange->log_index, &log);
     bool is_last = lb_wire_last(world->wire, exchange->log_index) == exchange;
     uint32_t until = is_last ? UINT32_MAX : exchange[1].begin.sequence;
     uint64_t read_size = read_after(&log, caller->close_sequence, until);
@@ -526,7 +527,7 @@ static void judge_trailer(struct lb_world *world, const struct lb_caller *caller
         return;
     }
     struct lb_net_log log;
-    lb_net_log(world->net, exchange->log_index, &log);
+    lb_stage_log(world, exchange->log_index, &log);
     if (!lb_model_trailer(&exchange->model, log.sent + exchange->start, caller->trailer_name,
                           caller->trailer_value)) {
         lb_world_find(world, "F11", "not-sent", "%s has a trailer field that nobody sent", name);
@@ -548,9 +549,9 @@ static void judge_source_order(struct lb_world *world, const struct lb_caller *c
     if (!caller->source.is_failed || caller->code != 0 || !is_network) {
         return;
     }
-    for (size_t i = 0; i < lb_net_log_count(world->net); i++) {
+    for (size_t i = 0; i < lb_stage_log_count(world); i++) {
         struct lb_net_log log;
-        lb_net_log(world->net, i, &log);
+        lb_stage_log(world, i, &log);
         for (size_t j = 0; j < log.record_count; j++) {
             const struct lb_net_record *record = &log.records[j];
             if ((record->kind == LB_NET_SERVER_END || record->kind == LB_NET_SERVER_RESET) &&
@@ -566,15 +567,15 @@ static void judge_source_order(struct lb_world *world, const struct lb_caller *c
 /* judge_limit: the sockets of a host that were open when one more was opened (B2). */
 static void judge_limit(struct lb_world *world, uint32_t limit)
 {
-    size_t count = lb_net_log_count(world->net);
+    size_t count = lb_stage_log_count(world);
     for (size_t i = 0; i < count; i++) {
         struct lb_net_log newest;
-        lb_net_log(world->net, i, &newest);
+        lb_stage_log(world, i, &newest);
         uint32_t opened = moment_of(&newest, LB_NET_OPENED);
         uint32_t open = 0;
         for (size_t j = 0; j < count; j++) {
             struct lb_net_log other;
-            lb_net_log(world->net, j, &other);
+            lb_stage_log(world, j, &other);
             if (lb_wire_is_taken(world, &other)) {
                 continue; /* no connection of the transport's any more */
             }
@@ -623,5 +624,5 @@ void lb_rules_traffic(struct lb_world *world)
         world->result->requests_sent += exchange->is_partial ? 0 : 1;
         world->result->reuses += !exchange->is_partial && exchange->ordinal > 0 ? 1 : 0;
     }
-    world->result->connections = (uint32_t)lb_net_log_count(world->net);
+    world->result->connections = (uint32_t)lb_stage_log_count(world);
 }

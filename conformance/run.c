@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "core/assert.h"
+#include "stage.h"
 #include "wire.h"
 #include "world.h"
 
@@ -65,7 +66,7 @@ static void world_emit(struct lb_trace *trace, enum lb_event event, const char *
 {
     struct lb_world *world =
         (struct lb_world *)(void *)((char *)trace - offsetof(struct lb_world, trace));
-    lb_sim_note(world->sim, subject, lb_event_word(event), value);
+    lb_stage_note(world, subject, lb_event_word(event), value);
 }
 
 static void world_on_switch(void *context)
@@ -202,7 +203,7 @@ static bool world_begin(struct lb_world *world)
 /* world_run: runs to a horizon; false when a budget was used up, which ends the run. */
 static bool world_run(struct lb_world *world, enum lb_sim_horizon horizon)
 {
-    enum lb_sim_stop stop = lb_sim_run(world->sim, horizon);
+    enum lb_sim_stop stop = lb_stage_run(world, horizon);
     if (stop == LB_SIM_SETTLED) {
         return true;
     }
@@ -219,21 +220,24 @@ static void postlude_run(void *argument)
 {
     struct lb_world *world = argument;
     if (world->is_idle_close_wanted) {
+        lb_stage_leave(world);
         lb_transport_close_idle(world->transport, NULL);
+        lb_stage_enter(world);
         return;
     }
     lb_program_release(world);
     struct lb_transport *transport = world->transport;
     world->transport = NULL;
+    lb_stage_leave(world);
     lb_transport_free(&transport);
+    lb_stage_enter(world);
 }
 
 static bool postlude_step(struct lb_world *world, bool is_idle_close)
 {
     world->is_idle_close_wanted = is_idle_close;
     struct lb_worker_options options = {LB_ROLE_CALLER, "postlude", postlude_run, world};
-    uint32_t index = 0;
-    if (lb_sim_spawn(world->sim, &options, &index) != LB_OK) {
+    if (lb_stage_spawn(world, &options) != LB_OK) {
         lb_world_exhaust(world);
         return false;
     }
@@ -245,9 +249,9 @@ static bool postlude_step(struct lb_world *world, bool is_idle_close)
 static uint32_t world_count_profiled(struct lb_world *world, bool is_new)
 {
     uint32_t count = 0;
-    for (uint32_t i = 0; i < lb_sim_worker_count(world->sim); i++) {
+    for (uint32_t i = 0; i < lb_stage_worker_count(world); i++) {
         struct lb_sim_view view;
-        lb_sim_view(world->sim, i, &view);
+        lb_stage_view(world, i, &view);
         uint64_t bit = UINT64_C(1) << (i % 64);
         bool is_ours = view.role != LB_ROLE_CALLER && view.role != LB_ROLE_SERVER;
         if (is_new && is_ours && view.state != LB_SIM_DONE) {
@@ -331,7 +335,7 @@ static bool world_live(struct lb_world *world)
     if (!world_run(world, LB_SIM_SCRIPT)) {
         return false;
     }
-    if (lb_sim_now(world->sim) > LB_WORLD_PROGRAM_MAX_NS) {
+    if (lb_stage_now(world) > LB_WORLD_PROGRAM_MAX_NS) {
         lb_world_grade(world, LB_VERDICT_HANG);
         lb_narrate_profile(world, "workers when the time of a case was over:");
     }
@@ -388,7 +392,7 @@ void lb_runner_run(struct lb_runner *runner, const struct lb_case *c,
     ret_result->steps = lb_sim_steps(world->sim);
     ret_result->switches = lb_sim_switches(world->sim);
     ret_result->decisions = lb_sim_decisions(world->sim);
-    ret_result->time_ns = lb_sim_now(world->sim);
+    ret_result->time_ns = lb_stage_now(world);
     world->output = NULL;
 }
 

@@ -16,6 +16,7 @@
 #include "coding.h"
 #include "core/assert.h"
 #include "sim/net.h"
+#include "stage.h"
 #include "upload.h"
 #include "world.h"
 
@@ -26,7 +27,7 @@ static const char serve_response[] = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r
 /* What goes on between one server and the network. */
 struct server {
     struct lb_world *world;
-    struct lb_net_conn *conn;
+    struct lb_peer *peer;
     const struct lb_case_conn *script;
     uint32_t slot;           /* in the world's wants */
     uint64_t fill_offset;    /* of the next byte of the pattern in this response */
@@ -66,7 +67,7 @@ static void server_fail(struct server *server, const struct lb_line *line, const
 /* server_wait: waits for more than `size` bytes of input; false: the client has ended it. */
 static bool server_wait(struct server *server, size_t size)
 {
-    return lb_net_wait_input(server->conn, size, LB_NEVER, LB_SITE_SERVER_WANT) == LB_OK;
+    return lb_stage_wait_input(server->world, server->peer, size, LB_SITE_SERVER_WANT) == LB_OK;
 }
 
 /* server_take_body: up to `limit` bytes of the request's body; false when the client ends first. Stops
@@ -78,9 +79,9 @@ static bool server_take_body(struct server *server, uint64_t limit)
     for (;;) {
         const uint8_t *bytes = NULL;
         size_t size = 0;
-        lb_net_input(server->conn, &bytes, &size);
+        lb_stage_input(server->world, server->peer, &bytes, &size);
         size_t taken = lb_upload_take(upload, bytes, size, end - upload->offset);
-        lb_net_consume(server->conn, taken);
+        lb_stage_consume(server->world, server->peer, taken);
         bool is_over = upload->state >= LB_UPLOAD_OVER;
         if (is_over || (limit > 0 && upload->offset == end)) {
             return true;
@@ -103,13 +104,13 @@ static bool server_take_request(struct server *server, char *ret_line, size_t li
     if (!server_take_body(server, UINT64_MAX)) {
         return false;
     }
-    lb_net_input(server->conn, &bytes, &size);
+    lb_stage_input(server->world, server->peer, &bytes, &size);
     size_t head = lb_upload_head(bytes, size);
     while (head == 0) {
         if (size > SERVER_REQUEST_MAX || !server_wait(server, size)) {
             return false;
         }
-        lb_net_input(server->conn, &bytes, &size);
+        lb_stage_input(server->world, server->peer, &bytes, &size);
         head = lb_upload_head(bytes, size);
     }
     const uint8_t *line_end = memchr(bytes, '\r', head);
@@ -118,7 +119,7 @@ static bool server_take_request(struct server *server, char *ret_line, size_t li
     memcpy(ret_line, bytes, length);
     ret_line[length] = '\0';
     lb_upload_begin(&server->upload, bytes, head);
-    lb_net_consume(server->conn, head);
+    lb_stage_consume(server->world, server->peer, head);
     return true;
 }
 
@@ -200,12 +201,12 @@ static void server_want_end(struct server *server, const struct lb_line *line)
     size_t size = 0;
     server->world->wants[server->slot] = line;
     bool is_whole = server_take_body(server, UINT64_MAX);
-    lb_net_input(server->conn, &bytes, &size);
+    lb_stage_input(server->world, server->peer, &bytes, &size);
     bool has_more = is_whole && (size > 0 || server_wait(server, 0));
     server->world->wants[server->slot] = NULL;
     if (has_more) {
         char actual[100];
-        lb_net_input(server->conn, &bytes, &size);
+        lb_stage_input(server->world, server->peer, &bytes, &size);
         snprintf(actual, sizeof actual, "the client sent %zu more bytes", size);
         server_fail(server, line, actual);
     }
@@ -213,7 +214,8 @@ static void server_want_end(struct server *server, const struct lb_line *line)
 
 static void server_send(struct server *server, const void *bytes, size_t size)
 {
-    if (size > 0 && lb_net_send(server->conn, bytes, size, LB_SITE_SERVER_SEND) != LB_OK) {
+    if (size > 0 &&
+        lb_stage_send(server->world, server->peer, bytes, size, LB_SITE_SERVER_SEND) != LB_OK) {
         server->is_over = true; /* beyond what a stream may hold */
     }
 }
@@ -307,30 +309,29 @@ static void server_await(struct server *server, const struct lb_line *line)
         return;
     }
     while (!signal->is_given && !world->is_ending) {
-        (void)lb_sim_block(world->sim, &signal->queue, LB_NEVER, LB_SITE_SERVER_AWAIT);
+        lb_stage_block(world, &signal->queue, LB_SITE_SERVER_AWAIT);
     }
 }
 
 /* server_act: the lines that send nothing. */
 static void server_act(struct server *server, const struct lb_line *line)
 {
-    struct lb_sim *sim = server->world->sim;
     switch ((int)line->verb) {
     case LB_VERB_PAUSE:
-        lb_sim_sleep(sim, lb_sim_now(sim) + line->time_ns, LB_SITE_SERVER_PAUSE);
+        lb_stage_sleep(server->world, line->time_ns, LB_SITE_SERVER_PAUSE);
         return;
     case LB_VERB_AWAIT:
         server_await(server, line);
         return;
     case LB_VERB_CLOSE_SERVER:
-        lb_net_close(server->conn, LB_SITE_SERVER_CLOSE);
+        lb_stage_close(server->world, server->peer, LB_SITE_SERVER_CLOSE);
         server->is_over = true;
         return;
     case LB_VERB_HALF_CLOSE:
-        lb_net_end(server->conn, LB_SITE_SERVER_CLOSE);
+        lb_stage_end(server->world, server->peer, LB_SITE_SERVER_CLOSE);
         return;
     case LB_VERB_RESET:
-        lb_net_reset_conn(server->conn, LB_SITE_SERVER_CLOSE);
+        lb_stage_reset(server->world, server->peer, LB_SITE_SERVER_CLOSE);
         server->is_over = true;
         return;
     case LB_VERB_STALL:
@@ -382,15 +383,13 @@ static uint32_t server_line(struct server *server, uint32_t at)
     }
 }
 
-/* server_run: the body of a server's worker; the argument is the connection. */
-static void server_run(void *argument)
+void lb_server_serve(struct lb_world *world, struct lb_peer *peer, const char *host,
+                     uint32_t ordinal)
 {
-    struct lb_net_conn *conn = argument;
-    struct lb_world *world = lb_net_conn_context(conn);
-    struct server server = {.world = world, .conn = conn, .slot = world->server_count++};
+    struct server server = {.world = world, .peer = peer, .slot = world->server_count++};
     LB_ASSERT(server.slot < LB_NET_CONNS_MAX);
     server.upload.state = LB_UPLOAD_OVER;
-    server.script = script_of(world->c, lb_net_conn_host(conn), lb_net_conn_ordinal(conn));
+    server.script = script_of(world->c, host, ordinal);
     LB_ASSERT(server.script != NULL);
     const struct lb_lines *lines = &server.script->script;
     uint32_t at = lines->count > 0 && lines->lines[0].verb == LB_VERB_PAUSE ? 1 : 0;
@@ -400,22 +399,11 @@ static void server_run(void *argument)
     }
 }
 
-void lb_server_on_accept(void *context, struct lb_net_conn *conn)
+enum lb_net_answer lb_server_answer(const struct lb_world *world, const char *host,
+                                    uint32_t ordinal, uint64_t *ret_delay_ns)
 {
-    struct lb_world *world = context;
-    struct lb_worker_options options = {LB_ROLE_SERVER, lb_net_conn_name(conn), server_run, conn};
-    uint32_t index = 0;
-    if (lb_sim_spawn(world->sim, &options, &index) != LB_OK) {
-        lb_net_reset_conn(conn, LB_SITE_SERVER_CLOSE); /* more workers than a run may have */
-    }
-}
-
-enum lb_net_answer lb_server_on_connect(void *context, struct lb_net_conn *conn,
-                                        uint64_t *ret_delay_ns)
-{
-    struct lb_world *world = context;
-    const struct lb_case_conn *script =
-        script_of(world->c, lb_net_conn_host(conn), lb_net_conn_ordinal(conn));
+    const struct lb_case_conn *script = script_of(world->c, host, ordinal);
+    LB_ASSERT(ordinal > 0);
     if (script == NULL) {
         return LB_NET_REFUSE;
     }
@@ -431,4 +419,30 @@ enum lb_net_answer lb_server_on_connect(void *context, struct lb_net_conn *conn,
     }
     *ret_delay_ns = first->verb == LB_VERB_PAUSE ? first->time_ns : 0;
     return LB_NET_ACCEPT;
+}
+
+/* -- the hooks of the simulation's network -- */
+
+/* server_run: the body of a server's worker; the argument is the connection. */
+static void server_run(void *argument)
+{
+    struct lb_net_conn *conn = argument;
+    lb_server_serve(lb_net_conn_context(conn), (struct lb_peer *)(void *)conn,
+                    lb_net_conn_host(conn), lb_net_conn_ordinal(conn));
+}
+
+void lb_server_on_accept(void *context, struct lb_net_conn *conn)
+{
+    struct lb_world *world = context;
+    struct lb_worker_options options = {LB_ROLE_SERVER, lb_net_conn_name(conn), server_run, conn};
+    if (lb_stage_spawn(world, &options) != LB_OK) {
+        lb_net_reset_conn(conn, LB_SITE_SERVER_CLOSE); /* more workers than a run may have */
+    }
+}
+
+enum lb_net_answer lb_server_on_connect(void *context, struct lb_net_conn *conn,
+                                        uint64_t *ret_delay_ns)
+{
+    return lb_server_answer(context, lb_net_conn_host(conn), lb_net_conn_ordinal(conn),
+                            ret_delay_ns);
 }

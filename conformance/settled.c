@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "core/assert.h"
+#include "stage.h"
 #include "wire.h"
 
 #define DECODED_FREE (1u << 20) /* what a coding may grow to whatever its ratio */
@@ -38,9 +39,9 @@ struct place {
 /* place_workers: the live workers that carry the connection's name. */
 static void place_workers(const struct lb_world *world, struct place *place)
 {
-    for (uint32_t i = 0; i < lb_sim_worker_count(world->sim); i++) {
+    for (uint32_t i = 0; i < lb_stage_worker_count(world); i++) {
         struct lb_sim_view view;
-        lb_sim_view(world->sim, i, &view);
+        lb_stage_view(world, i, &view);
         if (view.state == LB_SIM_DONE || !lb_name_is(view.label, place->log.name)) {
             continue;
         }
@@ -138,7 +139,7 @@ static void place_make(const struct lb_world *world, size_t log_index, struct pl
 {
     memset(ret_place, 0, sizeof *ret_place);
     ret_place->log_index = log_index;
-    lb_net_log(world->net, log_index, &ret_place->log);
+    lb_stage_log(world, log_index, &ret_place->log);
     place_workers(world, ret_place);
     ret_place->last = lb_wire_last(world->wire, log_index);
     ret_place->standing = place_standing(world, ret_place);
@@ -149,7 +150,7 @@ static bool place_is_waiting(const struct lb_world *world, const struct place *p
 {
     return place->has_read && place->has_write && place->read.state == LB_SIM_BLOCKING &&
            place->read.site == LB_SITE_SOCKET_READ_FIRST &&
-           lb_net_log_of(world->net, place->read.queue) == (ptrdiff_t)place->log_index &&
+           lb_stage_log_of(world, place->read.queue) == (ptrdiff_t)place->log_index &&
            place->write.site == LB_SITE_WAIT_REQUEST;
 }
 
@@ -222,7 +223,7 @@ static void judge_held(struct lb_world *world, const struct place *place)
 {
     const struct lb_caller *caller = lb_wire_caller(world, place->last);
     const char *name = place->log.name;
-    bool is_late = caller != NULL && lb_sim_now(world->sim) >= caller->deadline_ns;
+    bool is_late = caller != NULL && lb_stage_now(world) >= caller->deadline_ns;
     bool is_server_over = place->log.is_server_ended || place->log.is_reset;
     if (is_late && place->has_read) {
         lb_world_find(world, "E6", "deadline", "%s stands behind a body past its deadline", name);
@@ -317,7 +318,7 @@ static void judge_served(struct lb_world *world, const struct lb_caller *caller,
                          const struct lb_wire_exchange *exchange, enum lb_phase phase)
 {
     struct lb_net_log log;
-    lb_net_log(world->net, exchange->log_index, &log);
+    lb_stage_log(world, exchange->log_index, &log);
     struct lb_transport_options options;
     lb_world_options(world, &options);
     const struct lb_model *model = &exchange->model;
@@ -358,7 +359,7 @@ static bool judge_caller(struct lb_world *world, const struct lb_caller *caller,
     if (caller->has_taken) {
         return false; /* the socket is the program's */
     }
-    if (lb_sim_now(world->sim) > caller->deadline_ns) {
+    if (lb_stage_now(world) > caller->deadline_ns) {
         lb_world_find(world, "B3", "deadline", "%s is blocked beyond its deadline", name);
         return false;
     }
@@ -379,7 +380,7 @@ static bool judge_caller(struct lb_world *world, const struct lb_caller *caller,
         return caller->is_sending;
     }
     struct lb_net_log log;
-    lb_net_log(world->net, exchange->log_index, &log);
+    lb_stage_log(world, exchange->log_index, &log);
     if (caller->is_sending && caller->source.is_reading) {
         return false; /* whatever it is to do next, its source holds it up */
     }
@@ -404,7 +405,7 @@ static void judge_waiters(struct lb_world *world, int32_t host, uint32_t waiting
     uint32_t dials = 0;
     uint32_t parked = 0;
     uint32_t held = 0; /* requests that have a connection, which shows when they are written */
-    for (size_t i = 0; i < lb_net_log_count(world->net); i++) {
+    for (size_t i = 0; i < lb_stage_log_count(world); i++) {
         struct place place;
         place_make(world, i, &place);
         if (!lb_name_is(place.log.host, name) || !place.log.is_open ||
@@ -482,7 +483,7 @@ static void judge_source(struct lb_world *world, const struct lb_caller *caller,
     if (source->script == NULL || source->close_count > 0) {
         return;
     }
-    bool is_late = lb_sim_now(world->sim) >= caller->deadline_ns;
+    bool is_late = lb_stage_now(world) >= caller->deadline_ns;
     bool is_cancelled = caller->is_cancelled && !caller->was_final_when_cancelled;
     bool is_over = caller->outcome != LB_OK || caller->is_closed;
     if (is_cancelled || is_late) {
@@ -498,9 +499,9 @@ static void judge_source(struct lb_world *world, const struct lb_caller *caller,
 /* judge_freed: nothing is left of a transport that was freed (E3). */
 static void judge_freed(struct lb_world *world)
 {
-    for (uint32_t i = 0; i < lb_sim_worker_count(world->sim); i++) {
+    for (uint32_t i = 0; i < lb_stage_worker_count(world); i++) {
         struct lb_sim_view view;
-        lb_sim_view(world->sim, i, &view);
+        lb_stage_view(world, i, &view);
         if (view.state != LB_SIM_DONE && view.role != LB_ROLE_SERVER) {
             lb_world_find(world, "E3", lb_role_word(view.role), "%s(%s) is left at %s",
                           lb_role_word(view.role), view.label, lb_site_label(view.site));
@@ -509,9 +510,9 @@ static void judge_freed(struct lb_world *world)
                           lb_role_word(view.role), view.label);
         }
     }
-    for (size_t i = 0; i < lb_net_log_count(world->net); i++) {
+    for (size_t i = 0; i < lb_stage_log_count(world); i++) {
         struct lb_net_log log;
-        lb_net_log(world->net, i, &log);
+        lb_stage_log(world, i, &log);
         if (log.is_open) {
             lb_world_find(world, "E3", "socket", "%s is left open", log.name);
         }
@@ -524,7 +525,7 @@ static void judge_freed(struct lb_world *world)
 
 void lb_rules_settled(struct lb_world *world, enum lb_phase phase)
 {
-    LB_ASSERT(lb_sim_current(world->sim) < 0);
+    LB_ASSERT(world->stage != NULL || lb_sim_current(world->sim) < 0);
     for (uint32_t i = 0; i < world->c->request_count; i++) {
         judge_source(world, &world->callers[i], phase);
     }
@@ -534,7 +535,7 @@ void lb_rules_settled(struct lb_world *world, enum lb_phase phase)
     }
     lb_wire_read(world);
     uint32_t parked_count[LB_CASE_HOSTS_MAX + 1] = {0};
-    for (size_t i = 0; i < lb_net_log_count(world->net); i++) {
+    for (size_t i = 0; i < lb_stage_log_count(world); i++) {
         struct place place;
         place_make(world, i, &place);
         judge_place(world, &place, phase);

@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "core/assert.h"
+#include "stage.h"
 #include "world.h"
 
 static struct lb_world_source *source_of(struct lb_source *source)
@@ -31,7 +32,7 @@ static void source_enter(struct lb_world_source *source, enum lb_site site)
     if (source->is_over) {
         source_find(source, "B6", "source-touched-after-the-end");
     }
-    lb_sim_point(source->world->sim, site, source);
+    lb_stage_point(source->world, site, source);
 }
 
 /* source_judge_read: whether the transport may read now. */
@@ -66,7 +67,7 @@ static void source_wait(struct lb_world_source *source)
     }
     struct lb_sim_queue *queue = signal == NULL ? &source->queue : &signal->queue;
     while (source->close_count == 0 && (signal == NULL || !signal->is_given)) {
-        (void)lb_sim_block(world->sim, queue, LB_NEVER, LB_SITE_SOURCE_READ);
+        lb_stage_block(world, queue, LB_SITE_SOURCE_READ);
     }
 }
 
@@ -75,7 +76,7 @@ static enum lb_status source_fail(struct lb_world_source *source, enum lb_status
 {
     if (!source->is_failed) {
         source->is_failed = true;
-        source->failed_time_ns = lb_sim_now(source->world->sim);
+        source->failed_time_ns = lb_stage_now(source->world);
     }
     return status;
 }
@@ -126,9 +127,9 @@ static enum lb_status source_read(struct lb_source *opaque, void *bytes, size_t 
     if (source->close_count == 0) {
         status = source_give(source, bytes, size, ret_size);
     }
-    lb_sim_note(source->world->sim, source->name, "source.read", *ret_size);
+    lb_stage_note(source->world, source->name, "source.read", *ret_size);
     if (status != LB_OK) {
-        lb_sim_note(source->world->sim, source->name, "source.end", status);
+        lb_stage_note(source->world, source->name, "source.end", status);
     }
     source->is_reading = false;
     return status;
@@ -143,12 +144,12 @@ static void source_close(struct lb_source *opaque)
     if (source->close_count > 1) {
         source_find(source, "O2", "closed-twice");
     }
-    lb_sim_note(world->sim, source->name, "source.close", 0);
-    lb_sim_wake(world->sim, &source->queue);
+    lb_stage_note(world, source->name, "source.close", 0);
+    lb_stage_wake(world, &source->queue);
     if (source->script->event == LB_SOURCE_AWAITS) {
         struct lb_signal *signal = lb_world_signal(world, source->script->signal);
         if (signal != NULL) {
-            lb_sim_wake(world->sim, &signal->queue);
+            lb_stage_wake(world, &signal->queue);
         }
     }
 }
@@ -165,7 +166,7 @@ static enum lb_status source_rewind(struct lb_source *opaque)
     }
     source->at = 0;
     source->rewind_count++;
-    lb_sim_note(source->world->sim, source->name, "source.rewind", 0);
+    lb_stage_note(source->world, source->name, "source.rewind", 0);
     return LB_OK;
 }
 
@@ -210,7 +211,7 @@ static enum lb_status interim_seen(struct lb_interim *opaque, const struct lb_re
     struct lb_world_interim *interim = (struct lb_world_interim *)(void *)opaque;
     struct lb_caller *caller = interim->caller;
     struct lb_world *world = caller->world;
-    lb_sim_point(world->sim, LB_SITE_INTERIM_HOOK, interim);
+    lb_stage_point(world, LB_SITE_INTERIM_HOOK, interim);
     uint16_t code = lb_response_code(response);
     if (!caller->is_sending) {
         lb_world_find(world, "B6", "hook-after-the-end", "a hook saw %u after its send", code);
@@ -222,7 +223,7 @@ static enum lb_status interim_seen(struct lb_interim *opaque, const struct lb_re
         interim->codes[interim->count] = code;
     }
     interim->count++;
-    lb_sim_note(world->sim, world->c->requests[caller->line->request], "interim", code);
+    lb_stage_note(world, world->c->requests[caller->line->request], "interim", code);
     interim->is_refused = interim->count == caller->line->number;
     return interim->is_refused ? LB_LIMIT : LB_OK;
 }

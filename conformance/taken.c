@@ -5,12 +5,17 @@
  * socket down, and the read that returns from it closes it.
  */
 #include "core/assert.h"
+#include "stage.h"
 #include "world.h"
 
 void lb_taken_take(struct lb_caller *caller)
 {
     LB_ASSERT(caller->response != NULL);
-    if (lb_response_take_socket(caller->response, &caller->taken) != LB_OK) {
+    struct lb_socket *socket = NULL;
+    lb_stage_leave(caller->world);
+    enum lb_status status = lb_response_take_socket(caller->response, &socket);
+    lb_stage_enter(caller->world);
+    if (status != LB_OK) {
         if (lb_world_has_fault(caller->world) || caller->line->source != NULL) {
             return; /* there was no memory for it, or its request was not written in time (R7) */
         }
@@ -18,11 +23,15 @@ void lb_taken_take(struct lb_caller *caller)
                       "the socket of a 101 was asked for and not given");
         return;
     }
+    caller->taken = socket;
     caller->has_taken = true;
     caller->taken_name = caller->taken->ops->name(caller->taken);
-    caller->taken_sequence = lb_net_sequence(caller->world->net);
+    caller->taken_sequence = lb_stage_sequence(caller->world);
     struct lb_socket *again = NULL;
-    if (lb_response_take_socket(caller->response, &again) == LB_OK) {
+    lb_stage_leave(caller->world);
+    status = lb_response_take_socket(caller->response, &again);
+    lb_stage_enter(caller->world);
+    if (status == LB_OK) {
         lb_world_find(caller->world, "O1", "socket-given-twice", "a socket was given twice");
     }
 }
@@ -33,7 +42,9 @@ static void taken_release(struct lb_caller *caller)
     if (caller->taken != NULL && caller->is_closed && caller->reading_count == 0) {
         struct lb_socket *socket = caller->taken;
         caller->taken = NULL;
+        lb_stage_leave(caller->world);
         socket->ops->close(&socket, LB_SITE_SOCKET_CLOSE);
+        lb_stage_enter(caller->world);
     }
 }
 
@@ -44,7 +55,11 @@ enum lb_status lb_taken_read(struct lb_caller *caller, void *bytes, size_t size,
         return LB_CLOSED;
     }
     struct lb_socket *socket = caller->taken;
-    return socket->ops->read(socket, bytes, size, LB_NEVER, LB_SITE_SOCKET_READ_BODY, ret_size);
+    lb_stage_leave(caller->world);
+    enum lb_status status =
+        socket->ops->read(socket, bytes, size, LB_NEVER, LB_SITE_SOCKET_READ_BODY, ret_size);
+    lb_stage_enter(caller->world);
+    return status;
 }
 
 enum lb_status lb_taken_write(struct lb_caller *caller, const char *bytes, size_t size)
@@ -55,8 +70,10 @@ enum lb_status lb_taken_write(struct lb_caller *caller, const char *bytes, size_
     while (status == LB_OK && at < size) {
         size_t taken = 0;
         struct lb_socket *socket = caller->taken;
+        lb_stage_leave(caller->world);
         status = socket->ops->write(socket, bytes + at, size - at, LB_NEVER, LB_SITE_SOCKET_WRITE,
                                     &taken);
+        lb_stage_enter(caller->world);
         at += taken;
     }
     lb_taken_leave(caller);
@@ -77,7 +94,9 @@ void lb_taken_close(struct lb_caller *caller)
     caller->has_close_returned = true;
     if (caller->taken != NULL && !was_closed) {
         caller->reading_count++; /* it is not closed under this shutdown */
+        lb_stage_leave(caller->world);
         caller->taken->ops->shutdown(caller->taken, LB_SITE_SOCKET_SHUTDOWN);
+        lb_stage_enter(caller->world);
         lb_taken_leave(caller);
     }
 }

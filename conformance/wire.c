@@ -5,6 +5,7 @@
  * arrived and had not yet written: what came before that moment it could know, what came after it
  * no client can tell from an answer.
  */
+#include "stage.h"
 #include "wire.h"
 
 #include <stdlib.h>
@@ -20,9 +21,9 @@ static uint64_t wire_reserve(struct lb_world *world)
     struct lb_wire *wire = world->wire;
     size_t total = 1;
     uint64_t stamp = 1;
-    for (size_t i = 0; i < lb_net_log_count(world->net); i++) {
+    for (size_t i = 0; i < lb_stage_log_count(world); i++) {
         struct lb_net_log log;
-        lb_net_log(world->net, i, &log);
+        lb_stage_log(world, i, &log);
         total += log.sent_size;
         stamp += 4 * (log.sent_size + log.written_size) + (log.is_server_ended ? 1 : 0) +
                  (log.is_reset ? 2 : 0);
@@ -282,9 +283,9 @@ void lb_wire_read(struct lb_world *world)
     lb_wire_forget(wire);
     wire->stamp = stamp;
     uint8_t *bodies = wire->bodies;
-    for (size_t i = 0; i < lb_net_log_count(world->net); i++) {
+    for (size_t i = 0; i < lb_stage_log_count(world); i++) {
         struct lb_net_log log;
-        lb_net_log(world->net, i, &log);
+        lb_stage_log(world, i, &log);
         uint32_t first = wire->count;
         log_requests(world, i, &log);
         log_answers(world, first, &log, &bodies);
@@ -338,7 +339,7 @@ bool lb_wire_is_of(const struct lb_world *world, const struct lb_wire_exchange *
         return false; /* what little there is of it agrees, but it was answered by then, elsewhere */
     }
     struct lb_net_log log;
-    lb_net_log(world->net, exchange->log_index, &log);
+    lb_stage_log(world, exchange->log_index, &log);
     return lb_wire_is_host_of(world, &log, caller);
 }
 
@@ -381,7 +382,7 @@ void lb_wire_read_unasked(const struct lb_world *world, size_t log_index,
     struct lb_transport_options options;
     const struct lb_line *line = caller->line;
     lb_world_options(world, &options);
-    lb_net_log(world->net, log_index, &log);
+    lb_stage_log(world, log_index, &log);
     LB_ASSERT(log.written_size == 0);
     memset(ret_exchange, 0, sizeof *ret_exchange);
     ret_exchange->log_index = log_index;
@@ -414,9 +415,9 @@ bool lb_wire_is_unasked(const struct lb_world *world, const struct lb_net_log *l
 
 bool lb_wire_was_refused(const struct lb_world *world, const struct lb_caller *caller)
 {
-    for (size_t i = 0; i < lb_net_log_count(world->net); i++) {
+    for (size_t i = 0; i < lb_stage_log_count(world); i++) {
         struct lb_net_log log;
-        lb_net_log(world->net, i, &log);
+        lb_stage_log(world, i, &log);
         bool is_host = lb_wire_is_host_of(world, &log, caller);
         for (size_t j = 0; j < log.record_count && is_host; j++) {
             if (log.records[j].kind == LB_NET_FAILED && log.records[j].value == LB_REFUSED) {
@@ -429,9 +430,9 @@ bool lb_wire_was_refused(const struct lb_world *world, const struct lb_caller *c
 
 bool lb_wire_has_unasked(const struct lb_world *world, const struct lb_caller *caller)
 {
-    for (size_t i = 0; i < lb_net_log_count(world->net); i++) {
+    for (size_t i = 0; i < lb_stage_log_count(world); i++) {
         struct lb_net_log log;
-        lb_net_log(world->net, i, &log);
+        lb_stage_log(world, i, &log);
         if (lb_wire_is_unasked(world, &log, caller)) {
             return true;
         }
@@ -481,11 +482,11 @@ static uint64_t log_pause(const struct lb_net_log *log)
 bool lb_wire_may_pool(const struct lb_world *world, const struct lb_net_log *log,
                       const struct lb_transport_options *options)
 {
-    size_t all_count = lb_net_log_count(world->net);
+    size_t all_count = lb_stage_log_count(world);
     size_t host_count = 0;
     for (size_t i = 0; i < all_count; i++) {
         struct lb_net_log other;
-        lb_net_log(world->net, i, &other);
+        lb_stage_log(world, i, &other);
         host_count += lb_name_is(other.host, log->host) ? 1 : 0;
     }
     for (uint32_t i = 0; i < world->c->client.count; i++) {

@@ -6,6 +6,7 @@
  *   fault.c     faults as text, and the set of them that each case is run with
  *   world.c     findings, failures, options, signals
  *   run.c       a run from its making to its verdict
+ *   stage.h     what the interpreters stand on: the simulation, or another stage
  *   program.c   the client lane: callers and their operations
  *   source.c    what the program hands over: sources of bodies, hooks
  *   taken.c     sockets that the program takes over
@@ -137,9 +138,13 @@ struct lb_counted_memory {
     struct lb_fault_state *fault; /* of alloc; NULL: none */
 };
 
+struct lb_peer;  /* a connection as its server sees it; the stage knows what it is */
+struct lb_stage; /* what the interpreters stand on (stage.h) */
+
 struct lb_world {
     struct lb_sim *sim;
     struct lb_net *net;
+    struct lb_stage *stage; /* in place of these two; NULL: none (stage.h) */
     struct lb_transport *transport;
     struct lb_trace trace; /* the transport's events become notes of the simulation */
     struct lb_counted_memory memory;
@@ -222,6 +227,8 @@ void lb_memory_reclaim(struct lb_counted_memory *counted);
 
 /* lb_program_start: starts the program's caller; it ends with is_program_ended. */
 void lb_program_start(struct lb_world *world);
+/* lb_caller_body_state: how the body of a caller's response stands. */
+enum lb_body_state lb_caller_body_state(const struct lb_caller *caller);
 /* lb_program_release: releases the requests that have ended or were closed, on a caller's stack. */
 void lb_program_release(struct lb_world *world);
 
@@ -252,9 +259,16 @@ void lb_taken_close(struct lb_caller *caller);
 
 /* -- server.c -- */
 
+/* lb_server_on_connect, lb_server_on_accept: the hooks of the simulation's network. */
 enum lb_net_answer lb_server_on_connect(void *world, struct lb_net_conn *conn,
                                         uint64_t *ret_delay_ns);
 void lb_server_on_accept(void *world, struct lb_net_conn *conn);
+/* lb_server_answer: what the host does with the attempt to make its connection `ordinal`. */
+enum lb_net_answer lb_server_answer(const struct lb_world *world, const char *host,
+                                    uint32_t ordinal, uint64_t *ret_delay_ns);
+/* lb_server_serve: executes the script of the host's connection `ordinal`, on a worker. */
+void lb_server_serve(struct lb_world *world, struct lb_peer *peer, const char *host,
+                     uint32_t ordinal);
 
 /* -- outcome.c -- */
 
