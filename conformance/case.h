@@ -335,6 +335,7 @@ static inline char lb_fill_byte(uint64_t offset)
 /* Where and why a text is no case. */
 struct lb_case_error {
     char file[256];
+    char id[128];       /* of a family: the case that is none; "" otherwise */
     uint32_t line;      /* from 1; 0: the file as a whole */
     uint32_t column;    /* from 1 */
     char found[80];     /* what stands there, escaped and cut */
@@ -353,8 +354,8 @@ LB_MUST_USE enum lb_status lb_case_parse(const char *file, const char *text, siz
 LB_MUST_USE enum lb_status lb_case_load(const char *file, struct lb_case *ret_case,
                                         struct lb_case_error *ret_error);
 
-/* lb_case_error_text: "FILE:LINE:COLUMN: found X, expected Y", as a static buffer's content would be;
- * stores at most `size` bytes, NUL-terminated. */
+/* lb_case_error_text: "FILE:LINE:COLUMN: found X, expected Y", as a static buffer's content would be,
+ * and " in ID" for a case of a family; stores at most `size` bytes, NUL-terminated. */
 void lb_case_error_text(const struct lb_case_error *error, char *ret_text, size_t size);
 
 /* lb_case_print: the canonical text, comments included. Gives *ret_text (malloc, free), NUL-terminated.

@@ -581,24 +581,33 @@ static const char *load_bytes(const char *file, char *ret_bytes, size_t size, si
     return problem;
 }
 
-enum lb_status lb_case_load(const char *file, struct lb_case *ret_case,
-                            struct lb_case_error *ret_error)
+bool lbi_file_load(const char *file, char *ret_bytes, size_t size, size_t *ret_size,
+                   const char *expected, struct lb_case_error *ret_error)
 {
     LB_ASSERT(file != NULL);
     LB_ASSERT(ret_error != NULL);
-    size_t size = 0;
-    char *bytes = malloc(LB_CASE_FILE_MAX + 1);
     const char *problem =
-        bytes == NULL ? "no memory" : load_bytes(file, bytes, LB_CASE_FILE_MAX + 1, &size);
-    enum lb_status status = LB_PROTOCOL;
-    if (problem == NULL) {
-        status = lb_case_parse(file, bytes, size, ret_case, ret_error);
-    } else {
-        lb_case_clear(ret_case);
+        ret_bytes == NULL ? "no memory" : load_bytes(file, ret_bytes, size, ret_size);
+    if (problem != NULL) {
         *ret_error = (struct lb_case_error){.line = 0};
         snprintf(ret_error->file, sizeof(ret_error->file), "%s", file);
         snprintf(ret_error->found, sizeof(ret_error->found), "%s", problem);
-        snprintf(ret_error->expected, sizeof(ret_error->expected), "a readable case file");
+        snprintf(ret_error->expected, sizeof(ret_error->expected), "%s", expected);
+    }
+    return problem == NULL;
+}
+
+enum lb_status lb_case_load(const char *file, struct lb_case *ret_case,
+                            struct lb_case_error *ret_error)
+{
+    size_t size = 0;
+    char *bytes = malloc(LB_CASE_FILE_MAX + 1);
+    enum lb_status status = LB_PROTOCOL;
+    if (lbi_file_load(file, bytes, LB_CASE_FILE_MAX + 1, &size, "a readable case file",
+                      ret_error)) {
+        status = lb_case_parse(file, bytes, size, ret_case, ret_error);
+    } else {
+        lb_case_clear(ret_case);
     }
     free(bytes);
     return status;
@@ -606,13 +615,12 @@ enum lb_status lb_case_load(const char *file, struct lb_case *ret_case,
 
 void lb_case_error_text(const struct lb_case_error *error, char *ret_text, size_t size)
 {
+    char place[48] = "";
     LB_ASSERT(error != NULL);
     LB_ASSERT(size > 0);
-    if (error->line == 0) {
-        snprintf(ret_text, size, "%s: found %s, expected %s", error->file, error->found,
-                 error->expected);
-    } else {
-        snprintf(ret_text, size, "%s:%" PRIu32 ":%" PRIu32 ": found %s, expected %s", error->file,
-                 error->line, error->column, error->found, error->expected);
+    if (error->line > 0) {
+        snprintf(place, sizeof(place), ":%" PRIu32 ":%" PRIu32, error->line, error->column);
     }
+    snprintf(ret_text, size, "%s%s: found %s, expected %s%s%s", error->file, place, error->found,
+             error->expected, error->id[0] != '\0' ? " in " : "", error->id);
 }

@@ -27,7 +27,7 @@ command_fn command_decode;
 command_fn command_encode;
 command_fn command_explore;
 command_fn command_faults;
-command_fn command_format;
+command_fn command_fmt;
 command_fn command_fuzz;
 command_fn command_get;
 command_fn command_list;

@@ -22,6 +22,7 @@ struct encode {
     const char *out; /* NULL: standard output */
     bool is_out_folder;
     bool is_probed; /* the bytes end with two plain exchanges */
+    bool is_few;    /* of a family only as many cases as show each row */
     struct lb_case c;
     struct lb_case projected;
     uint8_t bytes[LB_CODEC_SIZE_MAX];
@@ -61,12 +62,16 @@ static bool encode_case(struct encode *encode, const char *path)
         }
         snprintf(error.reason, sizeof(error.reason), "no room for the two exchanges of --probe");
     }
+    char *file = files_whole(path);
     if (error.place > 0) {
-        fprintf(stderr, "%s:%" PRIu32 ": cannot be said in bytes: %s\n", path, error.place,
+        fprintf(stderr, "%s:%" PRIu32 ": cannot be said in bytes: %s", file, error.place,
                 error.reason);
     } else {
-        fprintf(stderr, "%s: cannot be said in bytes: %s\n", path, error.reason);
+        fprintf(stderr, "%s: cannot be said in bytes: %s", file, error.reason);
     }
+    fprintf(stderr, "%s%s\n", files_part(path) != NULL ? " in " : "",
+            files_part(path) != NULL ? encode->c.id : "");
+    free(file);
     return false;
 }
 
@@ -75,7 +80,11 @@ static enum exit_code encode_write(const struct encode *encode, const char *file
                                    const struct paths *paths)
 {
     for (size_t i = 0; i < paths->count; i++) {
-        if (files_is_same(file, paths->items[i])) {
+        char *input = files_whole(paths->items[i]);
+        bool is_input = files_is_same(file, input);
+
+        free(input);
+        if (is_input) {
             fprintf(stderr, "lastbyte encode: %s is an input\n", file);
             return EXIT_USAGE;
         }
@@ -98,7 +107,7 @@ static enum exit_code encode_store(const struct encode *encode, const char *path
         fwrite(encode->bytes, 1, encode->size, stdout);
         return EXIT_AS_EXPECTED;
     }
-    stem = files_stem(path, ".case");
+    stem = select_id(path);
     file = encode->is_out_folder ? files_join(encode->out, stem) : NULL;
     code = encode_write(encode, file != NULL ? file : encode->out, paths);
     free(file);
@@ -140,6 +149,9 @@ static enum exit_code encode_run(struct encode *encode, const struct paths *path
     select_case_init(&encode->c);
     select_case_init(&encode->projected);
     for (size_t i = 0; i < paths->count; i++) {
+        if (encode->is_few && !select_is_few(paths->items[i])) {
+            continue;
+        }
         bool is_encoded = encode_case(encode, paths->items[i]);
 
         LB_ASSERT(!is_encoded || encode->size <= sizeof(encode->bytes));
@@ -161,6 +173,8 @@ enum exit_code command_encode(int argc, char **argv)
                      "where the bytes go; in a folder, each file has its case's id as name"),
         OPTIONS_FLAG(0, "probe", &encode.is_probed,
                      "end with two plain exchanges: is the pool still sound?"),
+        OPTIONS_FLAG(0, "few", &encode.is_few,
+                     "of a family only the first row of each table, then the second of each, ..."),
         OPTIONS_TEXT(0, "cases", "DIR", &encode.folder, "where the cases are"),
         OPTIONS_LAST,
     };

@@ -226,11 +226,37 @@ enum files_found files_gather(const char *path, const char *suffix, struct paths
     return is_read ? FILES_FOUND : FILES_FAILED;
 }
 
-/* What tells one file from another. */
+const char *files_part(const char *path)
+{
+    const char *colon = strrchr(path, ':');
+    size_t size = strlen(FILES_PARTED);
+
+    if (colon == NULL || strchr(colon, '/') != NULL || (size_t)(colon - path) <= size ||
+        strncmp(colon - size, FILES_PARTED, size) != 0) {
+        return NULL;
+    }
+    return colon + 1;
+}
+
+char *files_whole(const char *path)
+{
+    const char *part = files_part(path);
+    char *file = tool_copy(path);
+
+    if (part != NULL) {
+        LB_ASSERT(part > path);
+        file[part - path - 1] = '\0';
+    }
+    return file;
+}
+
+/* What tells one file, or part of one, from another. */
 struct file_key {
     dev_t device;
     ino_t number;
+    const char *part; /* "": the whole */
     size_t index;
+    bool is_again;
 };
 
 static int key_compare(const void *a, const void *b)
@@ -244,6 +270,10 @@ static int key_compare(const void *a, const void *b)
     if (left->number != right->number) {
         return left->number < right->number ? -1 : 1;
     }
+    int order = strcmp(left->part, right->part);
+    if (order != 0) {
+        return order;
+    }
     return left->index < right->index ? -1 : left->index > right->index;
 }
 
@@ -255,14 +285,23 @@ void paths_once(struct paths *paths)
 
     for (size_t i = 0; i < paths->count; i++) {
         struct stat about;
+        const char *part = files_part(paths->items[i]);
+        char *file = files_whole(paths->items[i]);
 
-        if (stat(paths->items[i], &about) == 0) {
-            keys[key_count++] = (struct file_key){about.st_dev, about.st_ino, i};
+        if (stat(file, &about) == 0) {
+            keys[key_count++] =
+                (struct file_key){about.st_dev, about.st_ino, part != NULL ? part : "", i, false};
         }
+        free(file);
     }
     qsort(keys, key_count, sizeof(keys[0]), key_compare);
     for (size_t i = 1; i < key_count; i++) {
-        if (keys[i].device == keys[i - 1].device && keys[i].number == keys[i - 1].number) {
+        keys[i].is_again = keys[i].device == keys[i - 1].device &&
+                           keys[i].number == keys[i - 1].number &&
+                           strcmp(keys[i].part, keys[i - 1].part) == 0;
+    }
+    for (size_t i = 0; i < key_count; i++) {
+        if (keys[i].is_again) {
             free(paths->items[keys[i].index]);
             paths->items[keys[i].index] = NULL;
         }

@@ -9,6 +9,7 @@
 #include <stddef.h>
 
 #define FILES_SIZE_MAX (16u << 20) /* bytes of a file that a command reads whole */
+#define FILES_PARTED ".family"     /* files whose paths may name a part */
 
 /* A growing list of paths; all bytes zero is an empty one. */
 struct paths {
@@ -26,8 +27,17 @@ void paths_deinit(struct paths *paths);
 /* paths_sort: orders by bytes, the same everywhere. */
 void paths_sort(struct paths *paths);
 
-/* paths_once: leaves each file its first path, whatever others name it. */
+/* paths_once: leaves each file, or part of one, its first path, whatever others name it. */
 void paths_once(struct paths *paths);
+
+/*
+ * files_part: what a path names of a file that holds several cases: the text behind the colon of
+ * "after.family:length-now"; NULL: the whole. Points into `path`.
+ */
+const char *files_part(const char *path);
+
+/* files_whole: gives the path without its part (free). */
+char *files_whole(const char *path);
 
 enum files_found {
     FILES_FOUND,

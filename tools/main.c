@@ -21,7 +21,7 @@ static const struct command commands[] = {
     {"explore", command_explore, "run cases under every schedule of few departures"},
     {"faults", command_faults, "run cases with each failure of the outside"},
     {"list", command_list, "list cases, or rules and how many cases each has"},
-    {"format", command_format, "print cases in their canonical form"},
+    {"fmt", command_fmt, "print cases in their canonical form"},
     {"fuzz", command_fuzz, "hunt for broken rules with libFuzzer"},
     {"replay", command_replay, "run fuzz inputs again and say what they show"},
     {"minimize", command_minimize, "reduce an input to what its finding needs"},

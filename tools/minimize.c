@@ -54,7 +54,7 @@ static enum exit_code minimize_load(struct minimize *minimize, const char *path)
 {
     char *bytes = NULL;
     size_t size = 0;
-    if (files_has_suffix(path, ".case")) {
+    if (select_is_case(path)) {
         struct lb_case projected;
         struct lb_codec_error error = {0};
         enum lb_status status = LB_OK;

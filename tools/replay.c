@@ -28,7 +28,7 @@ static bool replay_load(struct replay *replay, const char *path)
     char *bytes = NULL;
     size_t size = 0;
 
-    if (files_has_suffix(path, ".case")) {
+    if (select_is_case(path)) {
         return select_load(path, &replay->c);
     }
     if (!files_read(path, &bytes, &size)) {
@@ -61,7 +61,7 @@ static enum lb_verdict replay_verdict(const struct lb_result *result, bool is_te
 static void replay_report(const struct replay *replay, const char *path, bool is_alone)
 {
     const struct lb_result *result = &replay->result;
-    bool is_text = files_has_suffix(path, ".case");
+    bool is_text = select_is_case(path);
     enum lb_verdict verdict = replay_verdict(result, is_text);
     bool is_bad = report_is_bad(verdict);
 
@@ -98,7 +98,7 @@ static enum exit_code replay_input(struct replay *replay, const char *path, bool
         lb_runner_run(replay->runner, &replay->c, &variant, NULL, &replay->result);
         report_running(NULL, NULL);
         LB_ASSERT((unsigned)replay->result.verdict < LB_VERDICT_COUNT);
-        enum lb_verdict verdict = replay_verdict(&replay->result, files_has_suffix(path, ".case"));
+        enum lb_verdict verdict = replay_verdict(&replay->result, select_is_case(path));
         replay->counts[verdict]++;
         replay_report(replay, path, is_alone);
         code = report_is_bad(verdict) ? EXIT_UNEXPECTED : EXIT_AS_EXPECTED;
@@ -147,6 +147,11 @@ static enum exit_code replay_run(struct replay *replay, const struct paths *path
 static enum exit_code replay_gather(char **arguments, int count, struct paths *ret_paths)
 {
     for (int i = 0; i < count; i++) {
+        if (files_part(arguments[i]) !=
+            NULL) { /* a case of a family; that it is there is seen later */
+            paths_add(ret_paths, arguments[i]);
+            continue;
+        }
         enum files_found found = files_gather(arguments[i], "", ret_paths);
 
         if (found == FILES_NONE) {

@@ -156,24 +156,29 @@ static void print_difference(const char *path, const struct lb_case *c,
                              const struct lb_result *result)
 {
     const struct lb_line *line = result->line;
+    char *file = path != NULL && line->place > 0 ? files_whole(path) : NULL;
     char *text = NULL;
     size_t size = 0;
+    bool is_shown = false;
 
-    if (path != NULL && line->place > 0) {
-        printf("  %s:%" PRIu32 ":\n", path, line->place);
+    if (file != NULL) {
+        printf("  %s:%" PRIu32 ":\n", file, line->place);
     }
     printf("    expected  %s\n    actual    %s\n", result->expected, result->actual);
-    if (path != NULL && line->place > 0 && files_read(path, &text, &size)) {
+    if (file != NULL && files_read(file, &text, &size)) {
         uint32_t first = line->place > REPORT_CONTEXT ? line->place - REPORT_CONTEXT : 1;
 
         print_lines(text, first, line->place + REPORT_CONTEXT, line->place);
         free(text);
-    } else {
+        is_shown = files_part(path) == NULL; /* of a family the line has holes: filled below */
+    }
+    if (!is_shown) {
         char printed[REPORT_LINE_MAX];
 
         lb_line_print(c, line, printed, sizeof(printed));
         printf("  >      | %s\n", printed);
     }
+    free(file);
 }
 
 void report_details(const char *path, const struct lb_case *c, const struct lb_result *result)

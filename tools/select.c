@@ -12,37 +12,198 @@
 
 #define CASE_SUFFIX ".case"
 
-/* Whether `path` is the file of `id`, or of `area/id`. */
-static bool path_is_id(const char *path, const char *id)
+static void print_error(const struct lb_case_error *error)
 {
-    size_t path_size = strlen(path);
-    size_t tail = strlen(id) + strlen(CASE_SUFFIX);
+    char text[768];
 
-    if (path_size <= tail || !files_has_suffix(path, CASE_SUFFIX)) {
-        return false;
-    }
-    return path[path_size - tail - 1] == '/' &&
-           strncmp(path + path_size - tail, id, strlen(id)) == 0;
+    lb_case_error_text(error, text, sizeof(text));
+    fflush(stdout);
+    report_text(stderr, text, strlen(text));
+    fprintf(stderr, "\n");
 }
 
-/* Adds the file of an id; false if no case has it. */
-static bool select_id(const char *folder, const char *id, struct paths *ret_paths)
-{
-    struct paths all = {0};
-    bool is_found = false;
+/* -- paths and ids -- */
 
-    (void)files_gather(folder, CASE_SUFFIX, &all);
-    for (size_t i = 0; i < all.count; i++) {
-        if (path_is_id(all.items[i], id)) {
-            paths_add(ret_paths, all.items[i]);
-            is_found = true;
+bool select_is_case(const char *path)
+{
+    return files_has_suffix(path, CASE_SUFFIX) || files_part(path) != NULL;
+}
+
+char *select_id(const char *path)
+{
+    const char *part = files_part(path);
+    char *file = files_whole(path);
+    char *stem = files_stem(file, part != NULL ? LB_FAMILY_SUFFIX : CASE_SUFFIX);
+    size_t size = strlen(stem) + (part != NULL ? strlen(part) + 1 : 0) + 1;
+    char *id = tool_alloc(size);
+
+    snprintf(id, size, "%s%s%s", stem, part != NULL ? "-" : "", part != NULL ? part : "");
+    free(stem);
+    free(file);
+    return id;
+}
+
+/* Whether `path` has the id, or the area and the id, of `name`. */
+static bool path_is_named(const char *path, const char *name)
+{
+    const char *slash = strrchr(name, '/');
+    char *id = select_id(path);
+    char *file = files_whole(path);
+    char *area = strrchr(file, '/');
+    bool is_named = strcmp(id, slash != NULL ? slash + 1 : name) == 0;
+
+    if (is_named && slash != NULL) { /* what stands before the id ends the folder's path */
+        size_t size = (size_t)(slash - name);
+        size_t folder = area != NULL ? (size_t)(area - file) : 0;
+
+        is_named = folder >= size && strncmp(file + folder - size, name, size) == 0 &&
+                   (folder == size || file[folder - size - 1] == '/');
+    }
+    free(file);
+    free(id);
+    return is_named;
+}
+
+/* Whether `path` is the file of the family `name`, or of `area/name`. */
+static bool path_is_family(const char *path, const char *name)
+{
+    size_t size = strlen(path);
+    size_t tail = strlen(name) + strlen(LB_FAMILY_SUFFIX);
+
+    return files_has_suffix(path, LB_FAMILY_SUFFIX) && size >= tail &&
+           (size == tail || path[size - tail - 1] == '/') &&
+           strncmp(path + size - tail, name, strlen(name)) == 0;
+}
+
+/* -- families -- */
+
+bool select_load_family(const char *file, struct lb_family **ret_family)
+{
+    struct lb_case_error error = {0};
+
+    if (lb_family_load(file, ret_family, &error) == LB_OK) {
+        return true;
+    }
+    print_error(&error);
+    return false;
+}
+
+/* The path of a case of a family. */
+static char *family_path(const char *file, const char *rows)
+{
+    size_t size = strlen(file) + strlen(rows) + 2;
+    char *path = tool_alloc(size);
+
+    snprintf(path, size, "%s:%s", file, rows);
+    return path;
+}
+
+/* Adds the cases of a family; of a broken one its file, which is complained of when it is loaded. */
+static void family_expand(const char *file, struct paths *ret_paths)
+{
+    struct lb_case_error error = {0};
+    struct lb_family *family = NULL;
+
+    if (lb_family_load(file, &family, &error) != LB_OK) {
+        paths_add(ret_paths, file);
+        return;
+    }
+    for (uint32_t i = 0; i < lb_family_count(family); i++) {
+        char *path = family_path(file, lb_family_rows(family, i));
+
+        paths_add(ret_paths, path);
+        free(path);
+    }
+    lb_family_free(&family);
+}
+
+/* Puts the cases of families in the place of their files. */
+static void families_expand(struct paths *paths)
+{
+    struct paths expanded = {0};
+
+    for (size_t i = 0; i < paths->count; i++) {
+        if (files_has_suffix(paths->items[i], LB_FAMILY_SUFFIX)) {
+            family_expand(paths->items[i], &expanded);
+        } else {
+            paths_add(&expanded, paths->items[i]);
         }
     }
-    paths_deinit(&all);
+    paths_deinit(paths);
+    *paths = expanded;
+}
+
+/* The family of a path with a part, and which case of it that is; a message if it is none. */
+static bool family_find(const char *path, struct lb_family **ret_family, uint32_t *ret_index)
+{
+    char *file = files_whole(path);
+    bool is_found = select_load_family(file, ret_family);
+
+    if (is_found && !lb_family_find(*ret_family, files_part(path), ret_index)) {
+        fprintf(stderr, "%s: no row, or rows, of this family are called '%s'\n", file,
+                files_part(path));
+        lb_family_free(ret_family);
+        is_found = false;
+    }
+    free(file);
     return is_found;
 }
 
-/* Leaves each file one path, the shorter where it is in the current folder. */
+bool select_is_few(const char *path)
+{
+    struct lb_family *family = NULL;
+    uint32_t index = 0;
+    bool is_few = true;
+
+    if (files_part(path) != NULL && family_find(path, &family, &index)) {
+        is_few = lb_family_is_few(family, index);
+    }
+    lb_family_free(&family);
+    return is_few;
+}
+
+/* -- arguments -- */
+
+/* Adds a file, or all cases and families of a folder in the order of their paths. */
+static enum files_found select_gather(const char *path, struct paths *ret_paths)
+{
+    struct paths gathered = {0};
+    enum files_found found = files_gather(path, CASE_SUFFIX, &gathered);
+
+    if (found == FILES_FOUND && files_is_folder(path)) {
+        found = files_gather(path, LB_FAMILY_SUFFIX, &gathered);
+        paths_sort(&gathered);
+    }
+    for (size_t i = 0; i < gathered.count; i++) {
+        paths_add(ret_paths, gathered.items[i]);
+    }
+    paths_deinit(&gathered);
+    return found;
+}
+
+/* Adds the case of an id, or the family of a name; false if nothing is called so. */
+static bool select_name(const char *folder, const char *name, struct paths *ret_paths)
+{
+    struct paths all = {0};
+    size_t before = ret_paths->count;
+
+    (void)select_gather(folder, &all);
+    for (size_t i = 0; i < all.count; i++) {
+        if (path_is_family(all.items[i], name)) {
+            paths_add(ret_paths, all.items[i]);
+        }
+    }
+    families_expand(&all);
+    for (size_t i = 0; i < all.count; i++) {
+        if (select_is_case(all.items[i]) && path_is_named(all.items[i], name)) {
+            paths_add(ret_paths, all.items[i]);
+        }
+    }
+    paths_deinit(&all);
+    return ret_paths->count > before;
+}
+
+/* Leaves each case one path, the shorter where it is in the current folder. */
 static void select_once(struct paths *paths)
 {
     paths_once(paths);
@@ -58,7 +219,15 @@ static void select_once(struct paths *paths)
 static bool select_argument(const char *command, const char *folder, const char *argument,
                             struct paths *ret_paths)
 {
-    switch (files_gather(argument, CASE_SUFFIX, ret_paths)) {
+    char *file = files_whole(argument);
+    bool is_part = files_part(argument) != NULL && files_is_file(file);
+
+    free(file);
+    if (is_part) { /* rows that the family has not are complained of when they are loaded */
+        paths_add(ret_paths, argument);
+        return true;
+    }
+    switch (select_gather(argument, ret_paths)) {
     case FILES_FOUND:
         return true;
     case FILES_FAILED:
@@ -66,20 +235,20 @@ static bool select_argument(const char *command, const char *folder, const char 
     case FILES_NONE:
         break;
     }
-    if (!select_id(folder, argument, ret_paths)) {
+    if (!select_name(folder, argument, ret_paths)) {
         fprintf(stderr, "lastbyte %s: no file, folder or case is called '%s'\n", command, argument);
         return false;
     }
     return true;
 }
 
-enum exit_code select_cases(const char *command, const char *folder, char **arguments, int count,
+enum exit_code select_files(const char *command, const char *folder, char **arguments, int count,
                             struct paths *ret_paths)
 {
     LB_ASSERT(folder != NULL);
     LB_ASSERT(count >= 0);
     if (count == 0) {
-        enum files_found found = files_gather(folder, CASE_SUFFIX, ret_paths);
+        enum files_found found = select_gather(folder, ret_paths);
 
         if (found == FILES_NONE) {
             fprintf(stderr, "lastbyte %s: no folder of cases at '%s'; --cases names another\n",
@@ -102,46 +271,59 @@ enum exit_code select_cases(const char *command, const char *folder, char **argu
     return EXIT_AS_EXPECTED;
 }
 
-/* The name of a file without its folders; points into `path`. */
-static const char *path_name(const char *path)
+enum exit_code select_cases(const char *command, const char *folder, char **arguments, int count,
+                            struct paths *ret_paths)
 {
-    const char *slash = strrchr(path, '/');
+    enum exit_code code = select_files(command, folder, arguments, count, ret_paths);
 
-    return slash != NULL ? slash + 1 : path;
+    if (code == EXIT_AS_EXPECTED) {
+        families_expand(ret_paths);
+        select_once(ret_paths);
+    }
+    return code;
 }
 
-static int name_compare(const void *a, const void *b)
-{
-    const char *left = *(char *const *)a;
-    const char *right = *(char *const *)b;
-    int order = strcmp(path_name(left), path_name(right));
+/* -- ids -- */
 
-    return order != 0 ? order : strcmp(left, right);
+/* A path and the id that it has. */
+struct named {
+    char *id;
+    const char *path;
+};
+
+static int named_compare(const void *a, const void *b)
+{
+    const struct named *left = a;
+    const struct named *right = b;
+    int order = strcmp(left->id, right->id);
+
+    return order != 0 ? order : strcmp(left->path, right->path);
 }
 
 enum exit_code select_same_ids(const char *command, const struct paths *paths)
 {
-    struct paths sorted = {0};
+    struct named *all = tool_alloc((paths->count + 1) * sizeof(*all));
     enum exit_code code = EXIT_AS_EXPECTED;
 
     for (size_t i = 0; i < paths->count; i++) {
-        paths_add(&sorted, paths->items[i]);
+        all[i] = (struct named){select_id(paths->items[i]), paths->items[i]};
     }
-    if (sorted.count > 1) {
-        qsort(sorted.items, sorted.count, sizeof(sorted.items[0]), name_compare);
-    }
-    for (size_t i = 1; i < sorted.count; i++) {
-        const char *before = sorted.items[i - 1];
-
-        if (strcmp(path_name(before), path_name(sorted.items[i])) == 0) {
-            fprintf(stderr, "lastbyte %s: two cases have one id: %s and %s\n", command, before,
-                    sorted.items[i]);
+    qsort(all, paths->count, sizeof(all[0]), named_compare);
+    for (size_t i = 1; i < paths->count; i++) {
+        if (strcmp(all[i - 1].id, all[i].id) == 0) {
+            fprintf(stderr, "lastbyte %s: two cases have one id: %s and %s\n", command,
+                    all[i - 1].path, all[i].path);
             code = EXIT_USAGE;
         }
     }
-    paths_deinit(&sorted);
+    for (size_t i = 0; i < paths->count; i++) {
+        free(all[i].id);
+    }
+    free(all);
     return code;
 }
+
+/* -- loading -- */
 
 void select_case_init(struct lb_case *ret_case)
 {
@@ -151,17 +333,40 @@ void select_case_init(struct lb_case *ret_case)
     }
 }
 
+bool select_load_row(const struct lb_family *family, uint32_t index, struct lb_case *ret_case)
+{
+    struct lb_case_error error = {0};
+
+    if (lb_family_case(family, index, ret_case, &error) == LB_OK) {
+        return true;
+    }
+    print_error(&error);
+    return false;
+}
+
 bool select_load(const char *path, struct lb_case *ret_case)
 {
     struct lb_case_error error = {0};
-    char text[640];
+    struct lb_family *family = NULL;
+    uint32_t index = 0;
 
+    if (files_part(path) != NULL) {
+        bool is_case =
+            family_find(path, &family, &index) && select_load_row(family, index, ret_case);
+
+        lb_family_free(&family);
+        return is_case;
+    }
+    if (files_has_suffix(path, LB_FAMILY_SUFFIX)) {
+        if (select_load_family(path, &family)) { /* it was broken when it was expanded */
+            fprintf(stderr, "%s: a family, expected one of its cases\n", path);
+            lb_family_free(&family);
+        }
+        return false;
+    }
     if (lb_case_load(path, ret_case, &error) == LB_OK) {
         return true;
     }
-    lb_case_error_text(&error, text, sizeof(text));
-    fflush(stdout);
-    report_text(stderr, text, strlen(text));
-    fprintf(stderr, "\n");
+    print_error(&error);
     return false;
 }

@@ -8,17 +8,19 @@ set -euo pipefail
 need_cases
 
 # facts FOLDER: what there is: "case AREA/ID", "test FILE:FUNCTION", "cites AREA/ID RULE", "rule NAME",
-# "shows AREA/ID LETTER FIRST LAST", the rows that a comment of a case names.
+# "shows AREA/ID LETTER FIRST LAST", the rows that a comment of a case names. A family stands for all its
+# cases, under its own name: what its `spec` lines cite has no holes, so it is true of each.
 facts() {
     local root=$1
-    find "$root/conformance/cases" -name '*.case' -printf 'case\t%P\n' | sed 's/\.case$//'
+    find "$root/conformance/cases" \( -name '*.case' -o -name '*.family' \) -printf 'case\t%P\n' |
+        sed -E 's/\.(case|family)$//'
     grep -rHoE --include='test_*.c' '^static void test_[a-z0-9_]+\(' "$root"/*/test "$root/tools/tests" |
         sed -E 's|^.*/(test_[a-z0-9_]+)\.c:static void (test_[a-z0-9_]+)\($|test\t\1:\2|'
-    grep -rHE --include='*.case' '^spec ' "$root/conformance/cases" |
-        sed -E "s|^$root/conformance/cases/(.*)\.case:spec +|cites\t\1\t|" |
+    grep -rHE --include='*.case' --include='*.family' '^spec ' "$root/conformance/cases" |
+        sed -E "s|^$root/conformance/cases/(.*)\.(case\|family):spec +|cites\t\1\t|" |
         sed -E 's|\tLASTBYTE +([^ ]+).*|\t\1|; s|\t(RFC[0-9]+) +([^ ]+).*|\t\1 \2|'
-    grep -rHE --include='*.case' '^ *#' "$root/conformance/cases" |
-        sed -E "s|^$root/conformance/cases/(.*)\.case:|\1\t|; s/([A-Z][0-9]{2,3}) to ([A-Z][0-9]{2,3})/\1-\2/g" |
+    grep -rHE --include='*.case' --include='*.family' '^ *#' "$root/conformance/cases" |
+        sed -E "s|^$root/conformance/cases/(.*)\.(case\|family):|\1\t|; s/([A-Z][0-9]{2,3}) to ([A-Z][0-9]{2,3})/\1-\2/g" |
         awk -F '\t' '{
             count = split($2, words, /[ ,;:.#]+/)
             for (i = 1; i <= count; i++)
@@ -129,7 +131,7 @@ broken() {
 
 if [ "$failures" -eq 0 ]; then
     catalogue=conformance/catalogue.tsv rules=conformance/rules.tsv
-    one_case=conformance/cases/close/is-idempotent.case
+    one_case=conformance/cases/close/is-idempotent.case one_family=conformance/cases/leftover/beside.family
     broken $catalogue 's|^(T005\t.*)origins/connection-close-response|\1origins/no-such|' 'no case origins/no-such'
     broken $catalogue 's|^(T009\t.*)of_a_get|\1of_nothing|' 'no unit test test_request_head:test_request_head_of_nothing'
     broken $catalogue 's|^(T005\t[^\t]*)\t.*|\1\t-\t-|' 'T005 has neither cover nor reason'
@@ -147,6 +149,8 @@ if [ "$failures" -eq 0 ]; then
     broken $catalogue 's|^(T095\t.*) upload/known-length|\1|' 'upload/known-length says that it shows T 95'
     broken $one_case 's/^host a$/# T999\n&/' 'close/is-idempotent says that it shows T 999'
     broken $one_case 's/^spec +LASTBYTE F4.*/&\nspec   LASTBYTE F44/' 'cites F44, which rules.tsv has not'
+    broken $one_family 's/^spec +LASTBYTE F5.*/&\nspec   LASTBYTE F45/' 'leftover/beside cites F45, which rules.tsv has not'
+    broken $rules 's|^(F5\t.*)leftover/beside|\1leftover/besides|' 'no case leftover/besides'
 fi
 echo "coverage: $(grep -vc '^#' "$source_dir/conformance/catalogue.tsv") rows, $(grep -vc '^#' \
     "$source_dir/conformance/rules.tsv") parts of rules, $(cat "$source_dir"/conformance/{rules,catalogue}.tsv |

@@ -9,13 +9,16 @@ mkdir "$scratch/bytes"
 code=0
 "$lastbyte" encode "$cases" -o "$scratch/bytes" 2>"$scratch/refused" || code=$?
 [ "$code" -eq 0 ] || [ "$code" -eq 2 ] || fail "encode: exit code $code"
-all=$(find "$cases" -name '*.case' | wc -l)
+all=$("$lastbyte" list --cases "$cases" | wc -l)
 encoded=$(find "$scratch/bytes" -type f | wc -l)
 refused=$(grep -c 'cannot be said in bytes' "$scratch/refused" || true)
 echo "$encoded of $all cases encoded, $refused refused"
 [ "$encoded" -gt 0 ] || fail "no case can be said in bytes"
 [ $((encoded + refused)) -eq "$all" ] || fail "some cases were neither encoded nor refused"
 
+# Of families a few, for two processes each.
+rm -r "$scratch/bytes"
+"$lastbyte" encode "$cases" --few -o "$scratch/bytes" 2>"$scratch/refused" || true
 for file in "$scratch/bytes"/*; do
     "$lastbyte" decode "$file" -o "$scratch/text.case" || fail "decode $file"
     "$lastbyte" encode "$scratch/text.case" -o "$scratch/again" || fail "encode what $file says"
