@@ -61,19 +61,24 @@ static enum value_kind value_kind_of(const char *detail)
         {"close", VALUE_NOTHING},
         {"connect", VALUE_NOTHING},
         {"connection.close", VALUE_STATUS},
+        {"connection.drain", VALUE_NOTHING},
         {"connection.idle", VALUE_NOTHING},
+        {"connection.take", VALUE_REQUEST},
         {"dial.end", VALUE_STATUS},
         {"dial.start", VALUE_NOTHING},
         {"end", VALUE_NOTHING},
         {"exchange.end", VALUE_REQUEST},
         {"exchange.start", VALUE_REQUEST},
+        {"exchange.written", VALUE_STATUS},
         {"fail", VALUE_STATUS},
         {"look", VALUE_LOOK},
         {"lost", VALUE_BYTES},
         {"open", VALUE_NOTHING},
         {"read", VALUE_BYTES},
         {"read.end", VALUE_STATUS},
+        {"request.end", VALUE_REQUEST},
         {"request.retry", VALUE_REQUEST},
+        {"request.wait", VALUE_REQUEST},
         {"reset", VALUE_NOTHING},
         {"send", VALUE_BYTES},
         {"shut", VALUE_NOTHING},
@@ -134,9 +139,8 @@ static void note_text(const struct lb_world *world, const struct lb_sim_event *e
     snprintf(ret_text, size, "%s%s%s%s", event->subject, space, event->detail, value);
 }
 
-/* event_text: what happened, without time and worker. */
-static void event_text(const struct lb_world *world, const struct lb_sim_event *event,
-                       char *ret_text, size_t size)
+void lb_narrate_text(const struct lb_world *world, const struct lb_sim_event *event, char *ret_text,
+                     size_t size)
 {
     char other[48];
     const char *site = lb_site_label(event->site);
@@ -180,14 +184,21 @@ static void event_text(const struct lb_world *world, const struct lb_sim_event *
 void lb_narrate(void *context, const struct lb_sim_event *event)
 {
     struct lb_world *world = context;
-    LB_ASSERT(world->output != NULL);
+    lb_story_event(world, event);
+    if (world->output == NULL) {
+        return;
+    }
     char text[200];
-    event_text(world, event, text, sizeof text);
+    lb_narrate_text(world, event, text, sizeof text);
     emit(world, event->time_ns, event->worker, text);
 }
 
 void lb_narrate_line(struct lb_world *world, const struct lb_line *line)
 {
+    lb_story_line(world, line);
+    if (world->output == NULL) {
+        return;
+    }
     char text[240];
     text[0] = '>';
     text[1] = ' ';

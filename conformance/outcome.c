@@ -12,6 +12,8 @@
 #include "stage.h"
 #include "world.h"
 
+#define OUTCOME_FILL_MIN 4 /* bytes of the pattern that are not taken for text */
+
 /* A place in a text that is being made; never overflows. */
 struct writer {
     char *text;
@@ -56,15 +58,19 @@ static void write_bytes(struct writer *w, const char *bytes, size_t size)
     }
 }
 
-/* is_pattern: whether bytes are the standard pattern from `offset` on. */
+/* pattern_size: how many of the bytes are the standard pattern from `offset` on. */
+static size_t pattern_size(const char *bytes, size_t size, uint64_t offset)
+{
+    size_t i = 0;
+    while (i < size && bytes[i] == lb_fill_byte(offset + i)) {
+        i++;
+    }
+    return i;
+}
+
 static bool is_pattern(const char *bytes, size_t size, uint64_t offset)
 {
-    for (size_t i = 0; i < size; i++) {
-        if (bytes[i] != lb_fill_byte(offset + i)) {
-            return false;
-        }
-    }
-    return true;
+    return pattern_size(bytes, size, offset) == size;
 }
 
 /* seen_bytes: the bytes that an operation brought. */
@@ -91,13 +97,16 @@ static void seen_print(const struct lb_caller *caller, const struct lb_seen *see
     size_t count = seen->bytes_end - seen->bytes_start;
     if (count > 0) {
         const char *bytes = seen_bytes(caller, seen) + seen->bytes_start;
-        if (count > 8 && is_pattern(bytes, count, caller->fill_offset)) {
-            snprintf(piece, sizeof piece, "fill %zu", count);
+        size_t fill = pattern_size(bytes, count, caller->fill_offset);
+        fill = fill < OUTCOME_FILL_MIN ? 0 : fill;
+        if (fill > 0) {
+            snprintf(piece, sizeof piece, "fill %zu ", fill);
             write_text(&w, piece);
-        } else {
-            write_bytes(&w, bytes, count);
         }
-        write_text(&w, " ");
+        if (fill < count) {
+            write_bytes(&w, bytes + fill, count - fill);
+            write_text(&w, " ");
+        }
     }
     write_text(&w, seen->is_ended ? "end " : "");
     write_text(&w, seen->is_done ? "ok " : "");
@@ -239,8 +248,13 @@ void lb_outcome_judge(struct lb_world *world, const struct lb_line *line,
                       const struct lb_seen *seen)
 {
     struct lb_caller *caller = line->request < 0 ? NULL : &world->callers[line->request];
+    char actual[256];
     outcome_mix(world, line, seen);
+    if (world->story != NULL) {
+        seen_print(caller, seen, actual, sizeof actual); /* before the pattern has moved on */
+    }
     if (line->outcome_count == 0) {
+        lb_story_outcome(world, line, actual, NULL);
         return;
     }
     for (uint32_t i = 0; i < line->outcome_count; i++) {
@@ -254,14 +268,15 @@ void lb_outcome_judge(struct lb_world *world, const struct lb_line *line,
                 caller->fill_offset = m.fill_offset;
             }
             outcome_note(world, line, i);
+            lb_story_outcome(world, line, actual, NULL);
             return;
         }
     }
     char expected[256];
-    char actual[256];
     expected_text(world, line, expected, sizeof expected);
     seen_print(caller, seen, actual, sizeof actual);
     lb_world_fail(world, line, expected, actual);
+    lb_story_outcome(world, line, actual, lb_world_is_expected(world) ? expected : NULL);
 }
 
 /* -- expect -- */
@@ -393,6 +408,16 @@ static bool term_holds(const struct lb_term *term, uint64_t value)
     return false;
 }
 
+/* terms_of: the terms of a printed expect line. */
+static const char *terms_of(const char *text)
+{
+    const char *at = text + strcspn(text, "=<>");
+    while (at > text && at[-1] != ' ') {
+        at--;
+    }
+    return at;
+}
+
 void lb_outcome_expect(struct lb_world *world, const struct lb_line *line)
 {
     struct lb_line actual_line = *line;
@@ -406,7 +431,7 @@ void lb_outcome_expect(struct lb_world *world, const struct lb_line *line)
         terms[i].number = value;
         terms[i].compare = LB_COMPARE_EQUAL;
     }
-    if (is_good) {
+    if (is_good && world->story == NULL) {
         return;
     }
     char expected[256];
@@ -414,5 +439,9 @@ void lb_outcome_expect(struct lb_world *world, const struct lb_line *line)
     actual_line.terms = terms;
     lb_line_print(world->c, line, expected, sizeof expected);
     lb_line_print(world->c, &actual_line, actual, sizeof actual);
-    lb_world_fail(world, line, expected, actual);
+    if (!is_good) {
+        lb_world_fail(world, line, expected, actual);
+    }
+    bool is_told = !is_good && lb_world_is_expected(world);
+    lb_story_outcome(world, line, terms_of(actual), is_told ? terms_of(expected) : NULL);
 }

@@ -498,7 +498,7 @@ static void program_run(void *argument)
         const struct lb_line *line = &client->lines[i];
         world->program_line = line;
         lb_stage_point(world, LB_SITE_CALLER_STEP, NULL);
-        if (world->output != NULL) {
+        if (world->output != NULL || world->story != NULL) {
             lb_narrate_line(world, line);
         }
         program_line(world, line);

@@ -15,6 +15,7 @@
 
 #include "core/assert.h"
 #include "stage.h"
+#include "story_inside.h"
 #include "wire.h"
 #include "world.h"
 
@@ -135,7 +136,7 @@ static void world_reset(struct lb_world *world)
         .departures = is_own ? world->c->departures : variant->departures,
         .departure_count = is_own ? world->c->departure_count : variant->departure_count,
         .on_switch = world_on_switch,
-        .on_event = world->output == NULL ? NULL : lb_narrate,
+        .on_event = world->output == NULL && world->story == NULL ? NULL : lb_narrate,
         .context = world,
         .fault = lb_world_has_fault(world) ? &world->fault : NULL,
     };
@@ -184,6 +185,9 @@ static bool world_begin(struct lb_world *world)
     world->is_program_ended = false;
     world->is_ending = false;
     memset(world->result, 0, sizeof *world->result);
+    if (world->story != NULL) {
+        lbi_story_begin(world->story, world->c);
+    }
     world_reset(world);
     lb_world_set_options(world);
     struct lb_transport_options options = world->options;
@@ -212,6 +216,7 @@ static bool world_run(struct lb_world *world, enum lb_sim_horizon horizon)
                   "the world did not settle within its %s", is_steps ? "steps" : "time");
     lb_world_grade(world, LB_VERDICT_HANG);
     lb_narrate_profile(world, "workers when the budget was used up:");
+    lb_story_cut(world);
     return false;
 }
 
@@ -274,6 +279,7 @@ static void world_judge(struct lb_world *world, enum lb_phase phase)
     uint32_t before = world->result->finding_count;
     bool has_profile = world->result->profile[0] != '\0';
     lb_rules_settled(world, phase);
+    lb_story_judged(world, phase, world->result->finding_count > before);
     if (has_profile && world->lifetime == NULL && world_count_profiled(world, false) == 0) {
         world->lifetime = lifetimes[phase];
     } else if (!has_profile && world->result->finding_count > before) {
@@ -344,6 +350,7 @@ static bool world_live(struct lb_world *world)
         world_judge_scripts(world);
     }
     world_judge(world, LB_PHASE_SCRIPT);
+    lb_story_phase(world, is_ended ? "every time-out passes" : "the program goes on waiting");
     if (!world_run(world, LB_SIM_ALL)) {
         return false;
     }
@@ -352,11 +359,13 @@ static bool world_live(struct lb_world *world)
     }
     world_judge(world, LB_PHASE_TIMEOUTS);
     lb_rules_traffic(world);
+    lb_story_phase(world, "close-idle");
     if (!postlude_step(world, true)) {
         return false;
     }
     world_judge(world, LB_PHASE_IDLE_CLOSED);
     world->is_ending = true;
+    lb_story_phase(world, "the client is destroyed");
     if (!postlude_step(world, false)) {
         return false;
     }
@@ -373,6 +382,7 @@ void lb_runner_run(struct lb_runner *runner, const struct lb_case *c,
     world->c = c;
     world->variant = variant == NULL ? &own : variant;
     world->output = output != NULL && output->trace != NULL ? output : NULL;
+    world->story = output == NULL || world->stage != NULL ? NULL : output->story;
     world->result = ret_result;
     if (!world_begin(world)) {
         world_judge(world, LB_PHASE_FREED);
@@ -394,6 +404,7 @@ void lb_runner_run(struct lb_runner *runner, const struct lb_case *c,
     ret_result->decisions = lb_sim_decisions(world->sim);
     ret_result->time_ns = lb_stage_now(world);
     world->output = NULL;
+    world->story = NULL;
 }
 
 enum lb_status lb_runner_new(struct lb_runner **ret_runner)

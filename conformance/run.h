@@ -92,6 +92,7 @@ struct lb_run_output {
     /* One line of the trace, without newline. */
     void (*trace)(void *context, const char *line);
     void *context;
+    struct lb_story *story; /* records the run (story.h); kept during it */
 };
 
 struct lb_runner;

@@ -95,6 +95,19 @@ static bool server_take_body(struct server *server, uint64_t limit)
     }
 }
 
+/* server_say_request: a request has come: its method and path. */
+static void server_say_request(const struct server *server, const char *line)
+{
+    char text[100];
+    if (server->world->story == NULL) {
+        return;
+    }
+    const char *end = strstr(line, " HTTP/1.1");
+    snprintf(text, sizeof text, "%.*s%s", end == NULL ? 90 : (int)(end - line), line,
+             server->upload.state == LB_UPLOAD_OVER ? "" : " with a body");
+    lb_story_said(server->world, text);
+}
+
 /* server_take_request: waits for one request and consumes its head; false when the client ends first.
  * The request line is stored in ret_line. */
 static bool server_take_request(struct server *server, char *ret_line, size_t line_size)
@@ -120,6 +133,7 @@ static bool server_take_request(struct server *server, char *ret_line, size_t li
     ret_line[length] = '\0';
     lb_upload_begin(&server->upload, bytes, head);
     lb_stage_consume(server->world, server->peer, head);
+    server_say_request(server, ret_line);
     return true;
 }
 
@@ -204,6 +218,9 @@ static void server_want_end(struct server *server, const struct lb_line *line)
     lb_stage_input(server->world, server->peer, &bytes, &size);
     bool has_more = is_whole && (size > 0 || server_wait(server, 0));
     server->world->wants[server->slot] = NULL;
+    if (!has_more && !server->world->is_ending) {
+        lb_story_said(server->world, "sees the end");
+    }
     if (has_more) {
         char actual[100];
         lb_stage_input(server->world, server->peer, &bytes, &size);
@@ -343,11 +360,28 @@ static void server_act(struct server *server, const struct lb_line *line)
     }
 }
 
+/* server_say: a line that begins; those that wait for the client tell what has come instead. */
+static void server_say(const struct server *server, const struct lb_line *line, uint32_t left)
+{
+    uint32_t count = 1;
+    bool is_wait = line->verb == LB_VERB_WANT || line->verb == LB_VERB_WANT_BODY ||
+                   line->verb == LB_VERB_WANT_END;
+    if (server->world->story == NULL || is_wait) {
+        return;
+    }
+    while (line->verb == LB_VERB_HEAD_LINE && count < left &&
+           line[count].verb == LB_VERB_HEAD_LINE) {
+        count++;
+    }
+    lb_story_server(server->world, line, count);
+}
+
 /* server_line: executes the line at `at`; returns the index of the next one. */
 static uint32_t server_line(struct server *server, uint32_t at)
 {
     const struct lb_lines *script = &server->script->script;
     const struct lb_line *line = &script->lines[at];
+    server_say(server, line, script->count - at);
     switch ((int)line->verb) {
     case LB_VERB_WANT:
         server_want(server, line);

@@ -87,7 +87,7 @@ static bool case_is_cut(const struct lb_case *c)
 
 /* world_is_expected: whether what the case expects must come. A fault may change it; short writes may
  * not, nor short reads where the case is cut anyway, unless a schedule has them meet something else. */
-static bool world_is_expected(const struct lb_world *world)
+bool lb_world_is_expected(const struct lb_world *world)
 {
     enum lb_fault_kind kind = world->fault.fault.kind;
     bool is_short =
@@ -100,10 +100,11 @@ void lb_world_fail(struct lb_world *world, const struct lb_line *line, const cha
                    const char *actual)
 {
     struct lb_result *result = world->result;
-    if (!world_is_expected(world)) {
+    if (!lb_world_is_expected(world)) {
         return;
     }
     lb_world_grade(world, line_verdict(world->c, line));
+    lb_story_failed(world, line, expected, actual);
     if (result->line == NULL) {
         result->line = line;
         snprintf(result->expected, sizeof result->expected, "%s", expected);

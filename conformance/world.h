@@ -18,6 +18,7 @@
  *   rules.c, settled.c   the rules that hold for every case
  *   variant.c   the default set of variants
  *   narrate.c   the trace as text
+ *   story.c     the trace as a record; who tells from it: story.h
  */
 #ifndef LASTBYTE_CONFORMANCE_WORLD_H
 #define LASTBYTE_CONFORMANCE_WORLD_H
@@ -152,7 +153,8 @@ struct lb_world {
     const struct lb_variant *variant;
     struct lb_transport_options options; /* of the case; its outside is not set */
     struct lb_fault_state fault;         /* the variant's, at work */
-    const struct lb_run_output *output;
+    const struct lb_run_output *output;  /* NULL: nobody reads the trace */
+    struct lb_story *story;              /* NULL: nothing is recorded */
     struct lb_result *result;
     struct lb_caller callers[LB_CASE_REQUESTS_MAX];
     struct lb_signal signals[LB_WORLD_SIGNALS_MAX];
@@ -192,6 +194,9 @@ void lb_world_fail(struct lb_world *world, const struct lb_line *line, const cha
 
 /* lb_world_has_fault: whether the run has a fault. */
 bool lb_world_has_fault(const struct lb_world *world);
+
+/* lb_world_is_expected: whether what the case expects counts: not under a fault that may change it. */
+bool lb_world_is_expected(const struct lb_world *world);
 
 /* lb_world_exhaust: the run has started as many workers as it may: a livelock. */
 void lb_world_exhaust(struct lb_world *world);
@@ -293,9 +298,35 @@ void lb_rules_traffic(struct lb_world *world);
 
 /* lb_narrate: an event of the simulation as a line of the trace; the context is the world. */
 void lb_narrate(void *world, const struct lb_sim_event *event);
+/* lb_narrate_text: what happened in an event, without time and worker. */
+void lb_narrate_text(const struct lb_world *world, const struct lb_sim_event *event, char *ret_text,
+                     size_t size);
 /* lb_narrate_line: a line that the program begins to execute. */
 void lb_narrate_line(struct lb_world *world, const struct lb_line *line);
 /* lb_narrate_profile: the live workers and what they wait for, into the result's profile. */
 void lb_narrate_profile(struct lb_world *world, const char *title);
+
+/* -- story.c: each does nothing where there is no story; there is none but in the simulation -- */
+
+/* lb_story_event: an event of the simulation. */
+void lb_story_event(struct lb_world *world, const struct lb_sim_event *event);
+/* lb_story_line: the program begins a line. */
+void lb_story_line(struct lb_world *world, const struct lb_line *line);
+/* lb_story_outcome: and has its outcome; `expected` NULL: it is as expected. */
+void lb_story_outcome(struct lb_world *world, const struct lb_line *line, const char *actual,
+                      const char *expected);
+/* lb_story_server: the server that runs begins with `count` lines that belong together. */
+void lb_story_server(struct lb_world *world, const struct lb_line *line, uint32_t count);
+/* lb_story_said: it has seen something. */
+void lb_story_said(struct lb_world *world, const char *text);
+/* lb_story_failed: a line's expectation was not met. */
+void lb_story_failed(struct lb_world *world, const struct lb_line *line, const char *expected,
+                     const char *actual);
+/* lb_story_phase: the part of a run that begins. */
+void lb_story_phase(struct lb_world *world, const char *title);
+/* lb_story_judged: a settled phase was judged; is_bad: and something was found. */
+void lb_story_judged(struct lb_world *world, enum lb_phase phase, bool is_bad);
+/* lb_story_cut: the run has used up its budget. */
+void lb_story_cut(struct lb_world *world);
 
 #endif

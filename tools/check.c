@@ -107,7 +107,7 @@ static void check_report(struct check *check, const struct check_entry *entry,
     report_title(&check->c);
     printf("  in slice %s, schedule %s; %" PRIu32 " variant%s ran\n", slice, outcome->worst.name,
            outcome->variant_count, outcome->variant_count == 1 ? "" : "s");
-    report_details(entry->path, &check->c, &outcome->result);
+    report_explained(entry->path, &check->c, &outcome->worst, &outcome->result);
     report_reproduce(entry->path, &outcome->worst);
 }
 

@@ -110,7 +110,7 @@ static void explore_print_failure(struct explore *explore, const char *path,
                                        LB_EXPLORED, NULL};
     char anchors[EXPLORE_ANCHORS_MAX];
 
-    report_details(path, &explore->c, &result->result);
+    report_explained(path, &explore->c, &variant, &result->result);
     if (explore->c.departure_count == 0) {
         lb_explore_anchors(explore->explorer, &explore->c, options, result, anchors,
                            sizeof anchors);

@@ -17,7 +17,7 @@ struct command {
 
 static const struct command commands[] = {
     {"check", command_check, "run conformance cases and judge them"},
-    {"run", command_run, "run one case once, with its whole trace"},
+    {"run", command_run, "run one case once and tell what happened"},
     {"explore", command_explore, "run cases under every schedule of few departures"},
     {"faults", command_faults, "run cases with each failure of the outside"},
     {"list", command_list, "list cases, or rules and how many cases each has"},

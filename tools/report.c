@@ -9,6 +9,7 @@
 #include "files.h"
 #include "options.h"
 #include "sim/net.h"
+#include "story.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -206,6 +207,19 @@ void report_details(const char *path, const struct lb_case *c, const struct lb_r
             line += size + (line[size] == '\n');
         }
     }
+}
+
+void report_explained(const char *path, const struct lb_case *c, const struct lb_variant *variant,
+                      const struct lb_result *result)
+{
+    struct lb_result explained = *result;
+    struct lb_runner *runner = NULL;
+
+    if (report_is_bad(result->verdict) && lb_runner_new(&runner) == LB_OK) {
+        lb_runner_explain(runner, c, variant, &explained);
+        lb_runner_free(&runner);
+    }
+    report_details(path, c, &explained);
 }
 
 static void print_reproduce(FILE *file, const char *path, const struct lb_variant *variant)

@@ -39,6 +39,11 @@ bool report_is_bad(enum lb_verdict verdict);
  */
 void report_details(const char *path, const struct lb_case *c, const struct lb_result *result);
 
+/* report_explained: the same of one variant of a case; a bad one is run once more, to say of the workers
+ * left who could wake them. */
+void report_explained(const char *path, const struct lb_case *c, const struct lb_variant *variant,
+                      const struct lb_result *result);
+
 /* report_reproduce: prints the line that runs one variant of a case again. */
 void report_reproduce(const char *path, const struct lb_variant *variant);
 

@@ -1,6 +1,7 @@
 /*
- * `lastbyte run`: one variant of one case, with its whole trace. It runs twice, because a trace
- * that does not come out the same twice explains nothing: exit code 4.
+ * `lastbyte run`: one variant of one case, told as a conversation, and, if it went wrong, as a table of
+ * its workers. It runs twice, because a trace that does not come out the same twice explains nothing:
+ * exit code 4.
  */
 #include "run.h"
 
@@ -9,11 +10,13 @@
 #include "options.h"
 #include "report.h"
 #include "select.h"
+#include "story.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define RUN_INDEX_MAX 1000000
 
@@ -26,6 +29,10 @@ struct run {
     struct lb_fault parsed_fault;
     struct lb_sim_departure list[LB_EXPLORE_DEPARTURES_MAX];
     bool is_hash;
+    bool is_trace;
+    bool is_table;
+    bool is_whole;
+    bool is_terminal;
     const char *path;
     struct lb_case c;
     struct lb_variant variant;
@@ -35,6 +42,37 @@ static void run_print_trace(void *context, const char *line)
 {
     (void)context;
     printf("%s\n", line);
+}
+
+/* Prints a line of a story, in colour on a terminal. */
+static void run_print_told(void *context, const char *line, enum lb_tone tone)
+{
+    static const char *const colours[] = {
+        [LB_TONE_PLAIN] = "",
+        [LB_TONE_TITLE] = "\x1b[1m",
+        [LB_TONE_BAD] = "\x1b[1;31m",
+        [LB_TONE_MARK] = "\x1b[33m",
+    };
+    const struct run *run = context;
+    bool is_coloured = run->is_terminal && colours[tone][0] != '\0';
+
+    printf("%s", is_coloured ? colours[tone] : "");
+    report_text(stdout, line, strlen(line));
+    printf("%s\n", is_coloured ? "\x1b[0m" : "");
+}
+
+/* Tells what happened: the conversation, unless the trace was asked for, and of a bad run the table. */
+static void run_tell(struct run *run, const struct lb_story *story, bool is_bad)
+{
+    const struct lb_story_output output = {run_print_told, run};
+
+    if (!run->is_trace) {
+        lb_story_conversation(story, &output);
+    }
+    if (run->is_table || run->is_whole || is_bad) {
+        printf("\n");
+        lb_story_table(story, run->is_whole, &output);
+    }
 }
 
 /* Lists the schedules of a case, for a message. */
@@ -104,7 +142,8 @@ static bool run_find_variant(struct run *run)
     return false;
 }
 
-static void run_print_outcome(const struct run *run, const struct lb_result *result)
+static void run_print_outcome(struct run *run, const struct lb_story *story,
+                              struct lb_result *result)
 {
     char slice[REPORT_SLICE_MAX];
 
@@ -114,10 +153,20 @@ static void run_print_outcome(const struct run *run, const struct lb_result *res
                result->trace_hash);
         return;
     }
+    bool is_bad = report_is_bad(result->verdict);
+    run_tell(run, story, is_bad);
     printf("\n");
     report_verdict(result->verdict);
     report_title(&run->c);
-    report_details(run->path, &run->c, result);
+    if (is_bad && lb_story_has_leaks(story)) {
+        const struct lb_story_output output = {run_print_told, run};
+
+        result->profile[0] = '\0'; /* told at length instead */
+        report_details(run->path, &run->c, result);
+        lb_story_leaks(story, &output);
+    } else {
+        report_details(run->path, &run->c, result);
+    }
     if (run->fault != NULL && !result->is_fault_reached) {
         printf("  the fault '%s' was never reached\n", run->fault);
     }
@@ -133,15 +182,22 @@ static void run_print_outcome(const struct run *run, const struct lb_result *res
 
 static enum exit_code run_twice(struct run *run, struct lb_runner *runner)
 {
-    const struct lb_run_output output = {.trace = run_print_trace};
+    struct lb_story *story = NULL;
     struct lb_result *results = tool_alloc(2 * sizeof(*results));
     enum exit_code code = EXIT_AS_EXPECTED;
 
+    if (lb_story_new(&story) != LB_OK) {
+        fprintf(stderr, "lastbyte run: no memory for the story of a run\n");
+        free(results);
+        return EXIT_RIG;
+    }
+    const struct lb_run_output output = {.trace = run->is_trace ? run_print_trace : NULL,
+                                         .story = story};
     report_running(run->path, &run->variant);
     lb_runner_run(runner, &run->c, &run->variant, run->is_hash ? NULL : &output, &results[0]);
     lb_runner_run(runner, &run->c, &run->variant, NULL, &results[1]);
     report_running(NULL, NULL);
-    run_print_outcome(run, &results[0]);
+    run_print_outcome(run, story, &results[0]);
     if (report_is_bad(results[0].verdict) && !run->is_hash) {
         code = EXIT_UNEXPECTED;
     }
@@ -151,6 +207,7 @@ static enum exit_code run_twice(struct run *run, struct lb_runner *runner)
                lb_verdict_word(results[1].verdict), results[1].trace_hash);
         code = EXIT_NONDETERMINISM;
     }
+    lb_story_free(&story);
     free(results);
     return code;
 }
@@ -208,7 +265,7 @@ static bool run_is_clear(struct run *run, int count)
 
 enum exit_code command_run(int argc, char **argv)
 {
-    struct run run = {.folder = SELECT_FOLDER};
+    struct run run = {.folder = SELECT_FOLDER, .is_terminal = isatty(STDOUT_FILENO) == 1};
     const struct option_row rows[] = {
         OPTIONS_TEXT(0, "slice", "N", &run.slice,
                      "bytes of a segment; `whole`: one segment; `written`: as the case says"),
@@ -219,6 +276,11 @@ enum exit_code command_run(int argc, char **argv)
             "departures from the schedule as `explore` prints them: after 3, then 0: `3,0`"),
         OPTIONS_TEXT(0, "fault", "FAULT", &run.fault,
                      "what goes wrong outside, such as 'alloc 17'; then the rules alone judge"),
+        OPTIONS_FLAG('v', "trace", &run.is_trace,
+                     "every event of the simulation in place of the conversation"),
+        OPTIONS_FLAG(0, "table", &run.is_table,
+                     "also the table of workers, which a bad verdict brings by itself"),
+        OPTIONS_FLAG(0, "whole", &run.is_whole, "and all of its rows"),
         OPTIONS_FLAG(0, "hash", &run.is_hash, "print only `id slice schedule hash`"),
         OPTIONS_TEXT(0, "cases", "DIR", &run.folder, "where the cases are"),
         OPTIONS_LAST,
@@ -226,8 +288,10 @@ enum exit_code command_run(int argc, char **argv)
     const struct options options = {
         .command = "run",
         .arguments = "CASE",
-        .about = "Runs one variant of one case, prints its whole trace, the workers left and the\n"
-                 "verdict. The run is repeated and must give the same trace.",
+        .about =
+            "Runs one variant of one case and tells it: the conversation, and if the verdict is "
+            "bad\n"
+            "what each worker did, and which were left. It runs twice; both must give one trace.",
         .rows = rows,
     };
     struct paths paths = {0};

@@ -36,8 +36,8 @@ sed 's/[0-9.]* s, .*//' "$scratch/out" | cmp -s - "$scratch/first" || fail "two 
 
 # With a fault the case's own expectations do not count, and the trace says where it struck.
 expect 0 "$lastbyte" run "$case_file" --fault 'read 3 reset'
-says 'read fault 3'
-says 'a.1 reset'
+says '*** fault: read 3'
+says 'a.1   reset, by the fault'
 says 'PASS'
 expect 0 "$lastbyte" faults "$case_file" --only 'read 3 reset'
 says '1 cases, 1 runs, 1 faults reached (read 1); 0 findings'

@@ -390,7 +390,7 @@ struct lb_sim_worker *lbi_sim_start(struct lb_sim *sim, const struct lb_worker_o
     worker->argument = options->argument;
     worker->queue = NULL;
     worker->deadline_ns = LB_NEVER;
-    worker->joiners = (struct lb_sim_queue){.name = worker->label};
+    worker->joiners = (struct lb_sim_queue){.name = worker->label, .wait = LB_SIM_WAIT_END};
     worker->role = options->role;
     worker->site = LB_SITE_NONE;
     worker->state = LB_SIM_DONE;
@@ -455,8 +455,8 @@ static void sim_drop_workers(struct lb_sim *sim)
     sim->worker_count = 0;
     sim->timers = NULL;
     sim->script_timer_count = 0;
-    sim->quiet = (struct lb_sim_queue){.name = "quiet"};
-    sim->settled = (struct lb_sim_queue){.name = "settled"};
+    sim->quiet = (struct lb_sim_queue){.name = "quiet", .wait = LB_SIM_WAIT_QUIET};
+    sim->settled = (struct lb_sim_queue){.name = "settled", .wait = LB_SIM_WAIT_QUIET};
     sim->runnable_count = 0;
     sim->runnable_summary = 0;
     memset(sim->runnable, 0, sizeof(sim->runnable));
@@ -556,6 +556,28 @@ uint32_t lb_sim_worker_count(const struct lb_sim *sim)
     return sim->worker_count;
 }
 
+/* Who has to do something before the workers of a queue can go on; -1: not one worker. */
+static int32_t queue_holder(const struct lb_sim_queue *queue)
+{
+    if (queue == NULL) {
+        return -1;
+    }
+    switch (queue->wait) {
+    case LB_SIM_WAIT_LOCK:
+        return lbi_sim_lock_holder(queue);
+    case LB_SIM_WAIT_END:
+        return ((const struct lb_sim_worker *)(const void *)((const char *)queue -
+                                                             offsetof(struct lb_sim_worker,
+                                                                      joiners)))
+            ->index;
+    case LB_SIM_WAIT_OTHER:
+    case LB_SIM_WAIT_CONDITION:
+    case LB_SIM_WAIT_QUIET:
+        break;
+    }
+    return -1;
+}
+
 void lb_sim_view(const struct lb_sim *sim, uint32_t index, struct lb_sim_view *ret_view)
 {
     LB_ASSERT(index < sim->worker_count);
@@ -569,7 +591,10 @@ void lb_sim_view(const struct lb_sim *sim, uint32_t index, struct lb_sim_view *r
                                      .site = worker->site,
                                      .queue = worker->queue,
                                      .deadline_ns = worker->deadline_ns,
-                                     .is_joined = worker->is_joined};
+                                     .is_joined = worker->is_joined,
+                                     .wait = worker->queue == NULL ? LB_SIM_WAIT_OTHER
+                                                                   : worker->queue->wait,
+                                     .holder = queue_holder(worker->queue)};
 }
 
 int32_t lb_sim_current(const struct lb_sim *sim)

@@ -164,11 +164,21 @@ void lb_sim_note(struct lb_sim *sim, const char *subject, const char *detail, ui
 
 /* -- for code that runs on a worker of the simulation -- */
 
+/* What the workers of a queue wait for. */
+enum lb_sim_wait {
+    LB_SIM_WAIT_OTHER,     /* whoever owns the queue knows: a socket, a script, a program */
+    LB_SIM_WAIT_LOCK,      /* its holder gives it back */
+    LB_SIM_WAIT_CONDITION, /* somebody wakes it */
+    LB_SIM_WAIT_END,       /* a worker ends */
+    LB_SIM_WAIT_QUIET,     /* nobody else can run, or settled: nor waits for a time */
+};
+
 /* Workers blocked on one thing. All bytes zero is empty. `name` is for traces, may be NULL. */
 struct lb_sim_queue {
     struct lb_sim_worker *first;
     struct lb_sim_worker *last;
     const char *name;
+    enum lb_sim_wait wait;
 };
 
 /* lb_sim_spawn: starts a worker that is never joined; its index. Errors: LB_MEMORY, LB_LIMIT. */
@@ -206,11 +216,13 @@ struct lb_sim_view {
     enum lb_role role;
     const char *label; /* lives until the next reset */
     enum lb_sim_worker_state state;
-    enum lb_site site;    /* BLOCKING: where; otherwise the last point */
-    const void *queue;    /* BLOCKING: a queue's, lock's or condition's address; otherwise NULL, as
+    enum lb_site site;     /* BLOCKING: where; otherwise the last point */
+    const void *queue;     /* BLOCKING: a queue's, lock's or condition's address; otherwise NULL, as
                            * for a worker that only waits for a time */
-    uint64_t deadline_ns; /* BLOCKING: its deadline; otherwise, or if it has none, LB_NEVER */
-    bool is_joined;       /* worker_join was called for it */
+    uint64_t deadline_ns;  /* BLOCKING: its deadline; otherwise, or if it has none, LB_NEVER */
+    bool is_joined;        /* worker_join was called for it */
+    enum lb_sim_wait wait; /* BLOCKING on a queue: what for */
+    int32_t holder; /* LOCK: the worker that holds it; END: the one that has to end; -1: none */
 };
 
 /* lb_sim_worker_count: workers started since the reset, ended ones included. */

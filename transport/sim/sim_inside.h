@@ -191,6 +191,9 @@ struct lb_sim_worker *lbi_sim_start(struct lb_sim *sim, const struct lb_worker_o
 
 /* -- sim_runtime.c -- */
 
+/* lbi_sim_lock_holder: index of the worker that holds the lock of a queue; -1: none. */
+int32_t lbi_sim_lock_holder(const struct lb_sim_queue *queue);
+
 extern const struct lb_runtime_ops lbi_sim_runtime_ops;
 
 #endif

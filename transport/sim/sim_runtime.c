@@ -100,7 +100,7 @@ static void runtime_mutex_init(struct lb_runtime *runtime, struct lb_mutex *mute
 {
     struct sim_mutex *inside = (struct sim_mutex *)(void *)mutex->storage;
     LB_ASSERT(runtime_sim(runtime) != NULL);
-    *inside = (struct sim_mutex){.magic = MUTEX_MAGIC};
+    *inside = (struct sim_mutex){.waiters.wait = LB_SIM_WAIT_LOCK, .magic = MUTEX_MAGIC};
 }
 
 static void runtime_mutex_deinit(struct lb_runtime *runtime, struct lb_mutex *mutex)
@@ -110,6 +110,13 @@ static void runtime_mutex_deinit(struct lb_runtime *runtime, struct lb_mutex *mu
     LB_ASSERT(inside->owner == NULL);
     LB_ASSERT(inside->waiters.first == NULL);
     memset(mutex, 0, sizeof(*mutex));
+}
+
+int32_t lbi_sim_lock_holder(const struct lb_sim_queue *queue)
+{
+    LB_ASSERT(queue->wait == LB_SIM_WAIT_LOCK);
+    const struct sim_mutex *inside = (const struct sim_mutex *)(const void *)queue;
+    return inside->owner == NULL ? -1 : inside->owner->index;
 }
 
 /* Takes a lock, without a point of its own. */
@@ -152,7 +159,7 @@ static void runtime_cond_init(struct lb_runtime *runtime, struct lb_cond *cond)
 {
     struct sim_cond *inside = (struct sim_cond *)(void *)cond->storage;
     LB_ASSERT(runtime_sim(runtime) != NULL);
-    *inside = (struct sim_cond){.magic = COND_MAGIC};
+    *inside = (struct sim_cond){.waiters.wait = LB_SIM_WAIT_CONDITION, .magic = COND_MAGIC};
 }
 
 static void runtime_cond_deinit(struct lb_runtime *runtime, struct lb_cond *cond)
