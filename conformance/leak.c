@@ -186,6 +186,7 @@ static void leak_add(struct lb_world *world, uint32_t worker)
     struct lbi_leak *leak = &story->leaks[story->leak_count++];
     memset(leak, 0, sizeof *leak);
     leak->worker = worker;
+    leak->roots = story->roots[worker];
     leak->wakes = story->wakes[worker];
     leak->via = story->via[worker];
     leak->orphaned = story->workers[worker].orphaned;
@@ -272,34 +273,44 @@ bool lb_story_has_leaks(const struct lb_story *story)
     return story->leak_count > 0;
 }
 
-/* leak_class: "orphaned", or "hostage to peer or time, through read(a.1)". */
-static void leak_class(const struct lb_story *story, const struct lbi_leak *leak, char *ret_text,
-                       size_t size)
+/* class_words: "peer or time". */
+static void class_words(uint32_t wakes, char *ret_text, size_t size)
 {
     static const struct {
         enum lbi_wake wake;
         const char *word;
     } classes[] = {
         {LBI_WAKE_PEER, "peer"},     {LBI_WAKE_TIME, "time"},          {LBI_WAKE_POOL, "pool"},
-        {LBI_WAKE_CALLER, "caller"}, {LBI_WAKE_RUNNER, "the program"},
+        {LBI_WAKE_CALLER, "caller"}, {LBI_WAKE_RUNNER, "the running"},
     };
-    if (leak->wakes == 0) {
-        snprintf(ret_text, size, "orphaned");
-        return;
-    }
-    size_t used = (size_t)snprintf(ret_text, size, "hostage to ");
-    bool is_first = true;
+    size_t used = 0;
+    ret_text[0] = '\0';
     for (size_t i = 0; i < sizeof classes / sizeof classes[0]; i++) {
-        if ((leak->wakes & classes[i].wake) != 0 && used < size) {
-            used += (size_t)snprintf(ret_text + used, size - used, "%s%s", is_first ? "" : " or ",
+        if ((wakes & classes[i].wake) != 0 && used < size) {
+            used += (size_t)snprintf(ret_text + used, size - used, "%s%s", used == 0 ? "" : " or ",
                                      classes[i].word);
-            is_first = false;
         }
     }
-    if (leak->via >= 0 && used < size) {
-        char name[48];
-        snprintf(ret_text + used, size - used, ", through %s",
-                 name_of(story, leak->via, name, sizeof name));
+}
+
+/* leak_class: "orphaned", "hostage to time, or through read(a.1) to peer". */
+static void leak_class(const struct lb_story *story, const struct lbi_leak *leak, char *ret_text,
+                       size_t size)
+{
+    char direct[64];
+    char indirect[64];
+    char name[48];
+    name_of(story, leak->via, name, sizeof name);
+    class_words(leak->roots, direct, sizeof direct);
+    class_words(leak->wakes & ~leak->roots, indirect, sizeof indirect);
+    if (leak->wakes == 0) {
+        snprintf(ret_text, size, "orphaned");
+    } else if (indirect[0] == '\0') {
+        snprintf(ret_text, size, "hostage to %s", direct);
+    } else if (direct[0] == '\0') {
+        snprintf(ret_text, size, "hostage to %s, through %s", indirect, name);
+    } else {
+        snprintf(ret_text, size, "hostage to %s, or through %s to %s", direct, name, indirect);
     }
 }
 

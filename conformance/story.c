@@ -193,9 +193,12 @@ void lb_story_event(struct lb_world *world, const struct lb_sim_event *event)
     if (story == NULL) {
         return;
     }
+    if (story->is_stopping) {
+        story_orphans(world); /* a worker that blocks, or ends, says so before it does */
+        story->is_stopping = false;
+    }
     if (event->kind == LB_SIM_SWITCHED) {
-        story_orphans(world); /* a worker that blocks has only now stopped */
-        return;
+        return; /* who does the next thing says it */
     }
     char text[LBI_WORDS_MAX];
     lb_narrate_text(world, event, text, sizeof text);
@@ -219,6 +222,7 @@ void lb_story_event(struct lb_world *world, const struct lb_sim_event *event)
         story->workers[event->worker].ended = story->event_count;
     }
     story_orphans(world);
+    story->is_stopping = event->kind == LB_SIM_BLOCKED || event->kind == LB_SIM_ENDED;
 }
 
 void lb_story_line(struct lb_world *world, const struct lb_line *line)
@@ -366,8 +370,9 @@ void lb_story_judged(struct lb_world *world, enum lb_phase phase, bool is_bad)
     if (is_bad && story->failed == 0) {
         story->failed = story->event_count;
     }
-    if (!story->is_noted && (is_bad || phase == LB_PHASE_SCRIPT)) {
-        lbi_leak_note(world, phase, is_bad);
+    bool is_stuck = phase == LB_PHASE_TIMEOUTS && !world->is_program_ended;
+    if (!story->is_noted && (is_bad || is_stuck || phase == LB_PHASE_SCRIPT)) {
+        lbi_leak_note(world, phase, is_bad || is_stuck);
         story->is_noted = is_bad || story->leak_count > 0;
     }
 }

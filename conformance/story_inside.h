@@ -66,8 +66,9 @@ enum lbi_wake {
 /* A worker that was left at the settled phase that is judged. */
 struct lbi_leak {
     uint32_t worker;
-    uint32_t wakes;    /* enum lbi_wake; 0: orphaned */
-    int32_t via;       /* worker through which it could be woken, -1: at once */
+    uint32_t roots;    /* enum lbi_wake: who can wake it at once */
+    uint32_t wakes;    /* and through others; 0: orphaned */
+    int32_t via;       /* the worker through which they could; -1: none */
     uint32_t orphaned; /* index of the event since which it is orphaned + 1; 0: not */
     char parked[64];
     char would_wake[LBI_WORDS_MAX];
@@ -85,12 +86,13 @@ struct lb_story {
     uint32_t worker_count;
     struct lbi_story_conn conns[LB_NET_CONNS_MAX];
     uint32_t conn_count;
+    bool is_stopping;           /* the last event's worker was about to block, or to end */
     const struct lb_line *line; /* that the program executes; NULL: between two lines */
     uint32_t program_at;        /* index of the next client line whose outcome is not seen */
     uint32_t failed; /* index of the first bad event + 1, or where the phase was judged */
     uint32_t phase_events[LB_PHASE_FREED + 1]; /* events before each settled phase was judged */
     enum lb_phase leak_phase;
-    bool is_hung;  /* the budget was used up */
+    bool is_hung;        /* the budget was used up */
     bool is_noted;       /* the workers left have been noted */
     uint32_t leak_count; /* in leaks */
     uint32_t leak_more;  /* beyond LBI_LEAKS_MAX */
@@ -99,8 +101,9 @@ struct lb_story {
     struct lb_sim_view views[LB_SIM_WORKERS_MAX];
     uint16_t alive[LB_SIM_WORKERS_MAX]; /* workers that are not done */
     uint32_t alive_count;
-    uint32_t wakes[LB_SIM_WORKERS_MAX]; /* enum lbi_wake; 0: an orphan */
-    int32_t via[LB_SIM_WORKERS_MAX];    /* through which worker; -1: at once */
+    uint32_t roots[LB_SIM_WORKERS_MAX]; /* enum lbi_wake: at once */
+    uint32_t wakes[LB_SIM_WORKERS_MAX]; /* and through others; 0: an orphan */
+    int32_t via[LB_SIM_WORKERS_MAX];    /* through which worker first; -1: none */
     char cycle[4 * LBI_WORDS_MAX];      /* the orphans that wait for each other; "" */
 };
 

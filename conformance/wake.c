@@ -178,7 +178,8 @@ bool lbi_wake_may(const struct lb_world *world, uint32_t by, uint32_t blocked)
     bool is_dial = conn != NULL && view_is(other, LB_ROLE_DIAL, conn->name);
     switch ((int)view->site) {
     case LB_SITE_WAIT_BODY_END:
-        return acts_on(world, by, request) || (is_write && other->site != LB_SITE_WAIT_REQUEST);
+        return acts_on(world, by, request) ||
+               (is_write && other->site != LB_SITE_WAIT_REQUEST && !conn->is_closed);
     case LB_SITE_WAIT_REQUEST:
     case LB_SITE_WAIT_CONTINUE:
         return is_read || acts_on(world, by, request);
@@ -202,7 +203,7 @@ bool lbi_wake_may(const struct lb_world *world, uint32_t by, uint32_t blocked)
     }
 }
 
-/* is_held: whether the program holds an open body, so that it can still end it. */
+/* is_held: whether the program holds an open body, and nobody is inside it: it can still end it. */
 static bool is_held(const struct lb_world *world, int32_t request)
 {
     if (request < 0) {
@@ -210,7 +211,7 @@ static bool is_held(const struct lb_world *world, int32_t request)
     }
     const struct lb_caller *caller = &world->callers[request];
     return caller->code != 0 && caller->outcome == LB_OK && !caller->is_closed &&
-           !caller->is_cancelled && !caller->is_dropped;
+           !caller->is_cancelled && !caller->is_dropped && caller->reading_count == 0;
 }
 
 /* wake_roots: who acts by itself and may end the wait of a worker. */
@@ -259,7 +260,7 @@ static bool wake_through(const struct lb_world *world, uint32_t worker)
         if (story->wakes[by] == 0 && is_all) {
             return false;
         }
-        if (found == 0 && story->wakes[by] != 0) {
+        if (story->via[worker] < 0 && (story->wakes[by] & ~found) != 0) {
             story->via[worker] = (int32_t)by;
         }
         found |= story->wakes[by];
@@ -281,7 +282,8 @@ void lbi_wake_settle(const struct lb_world *world)
         }
     }
     for (uint32_t i = 0; i < story->worker_count; i++) {
-        story->wakes[i] = wake_roots(world, i);
+        story->roots[i] = wake_roots(world, i);
+        story->wakes[i] = story->roots[i];
         story->via[i] = -1;
     }
     bool is_more = true;
