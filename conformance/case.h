@@ -102,6 +102,10 @@ enum lb_verb {
 /* lb_verb_word: the word of a verb, a static string. */
 const char *lb_verb_word(enum lb_verb verb);
 
+/* lb_case_word: word `index` of the language and the group that it is in ("server", "outcome", ...), static
+ * strings; false behind the last one. */
+bool lb_case_word(uint32_t index, const char **ret_group, const char **ret_word);
+
 /* lb_verb_is_request: whether a verb makes a request. */
 static inline bool lb_verb_is_request(enum lb_verb verb)
 {

@@ -1,6 +1,7 @@
 /*
  * `lastbyte list`: what there is. Cases, one line each; or the rules, with the number of cases that
- * cite each, and below it what conformance/rules.tsv says of the parts that no case shows, or not all of.
+ * cite each, and below it what conformance/rules.tsv says of the parts that no case shows, or not all of;
+ * or the words of the case language, for editors.
  */
 #include "core/assert.h"
 #include "files.h"
@@ -205,6 +206,16 @@ static enum exit_code list_run(struct list *list, bool is_rules)
     return code;
 }
 
+static void list_words(void)
+{
+    const char *group = NULL;
+    const char *word = NULL;
+
+    for (uint32_t i = 0; lb_case_word(i, &group, &word); i++) {
+        printf("%-10s %s\n", group, word);
+    }
+}
+
 enum exit_code command_list(int argc, char **argv)
 {
     struct list list = {.folder = SELECT_FOLDER,
@@ -216,9 +227,11 @@ enum exit_code command_list(int argc, char **argv)
     };
     const struct options options = {
         .command = "list",
-        .arguments = "[cases|rules]",
-        .about = "Lists cases with id, area, level, rules and title; or the rules with the number\n"
-                 "of cases that cite each, and what is remarked on their parts.",
+        .arguments = "[cases|rules|words]",
+        .about =
+            "Lists cases with id, area, level, rules and title; or the rules with the number\n"
+            "of cases that cite each, and what is remarked on their parts; or the words of the\n"
+            "case language.",
         .rows = rows,
     };
     enum exit_code code = EXIT_AS_EXPECTED;
@@ -227,10 +240,17 @@ enum exit_code command_list(int argc, char **argv)
     if (!options_begin(&options, argc, argv, &count, &code)) {
         return code;
     }
-    if (count > 1 ||
-        (count == 1 && strcmp(argv[0], "cases") != 0 && strcmp(argv[0], "rules") != 0)) {
-        fprintf(stderr, "lastbyte list: takes `cases` or `rules`, found '%s'\n", argv[count - 1]);
+    const char *what = count == 0 ? "cases" : argv[count - 1];
+    bool is_rules = strcmp(what, "rules") == 0;
+    bool is_words = strcmp(what, "words") == 0;
+
+    if (count > 1 || (!is_rules && !is_words && strcmp(what, "cases") != 0)) {
+        fprintf(stderr, "lastbyte list: takes `cases`, `rules` or `words`, found '%s'\n", what);
         return EXIT_USAGE;
     }
-    return list_run(&list, count == 1 && strcmp(argv[0], "rules") == 0);
+    if (is_words) {
+        list_words();
+        return EXIT_AS_EXPECTED;
+    }
+    return list_run(&list, is_rules);
 }

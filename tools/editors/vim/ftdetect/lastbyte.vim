@@ -1,0 +1,2 @@
+" The case language of lastbyte.
+autocmd BufNewFile,BufRead *.case,*.family setfiletype lastbyte
