@@ -21,6 +21,7 @@ static const struct command commands[] = {
     {"explore", command_explore, "run cases under every schedule of few departures"},
     {"faults", command_faults, "run cases with each failure of the outside"},
     {"list", command_list, "list cases, or rules and how many cases each has"},
+    {"new", command_new, "write a case to begin with"},
     {"fmt", command_fmt, "print cases in their canonical form"},
     {"fuzz", command_fuzz, "hunt for broken rules with libFuzzer"},
     {"replay", command_replay, "run fuzz inputs again and say what they show"},

@@ -181,8 +181,7 @@ static enum files_found select_gather(const char *path, struct paths *ret_paths)
     return found;
 }
 
-/* Adds the case of an id, or the family of a name; false if nothing is called so. */
-static bool select_name(const char *folder, const char *name, struct paths *ret_paths)
+bool select_find(const char *folder, const char *name, struct paths *ret_paths)
 {
     struct paths all = {0};
     size_t before = ret_paths->count;
@@ -235,7 +234,7 @@ static bool select_argument(const char *command, const char *folder, const char 
     case FILES_NONE:
         break;
     }
-    if (!select_name(folder, argument, ret_paths)) {
+    if (!select_find(folder, argument, ret_paths)) {
         fprintf(stderr, "lastbyte %s: no file, folder or case is called '%s'\n", command, argument);
         return false;
     }

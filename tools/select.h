@@ -31,6 +31,10 @@ enum exit_code select_cases(const char *command, const char *folder, char **argu
 enum exit_code select_files(const char *command, const char *folder, char **arguments, int count,
                             struct paths *ret_paths);
 
+/* select_find: adds the case, or the family, of the folder that has a name (NAME or AREA/NAME); false if
+ * none has. Nothing is printed. */
+bool select_find(const char *folder, const char *name, struct paths *ret_paths);
+
 /* select_id: gives the id of the case that a path names (free). */
 char *select_id(const char *path);
 

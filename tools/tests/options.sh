@@ -9,7 +9,7 @@ expect 0 "$lastbyte" --version
 expect 0 "$lastbyte" --help
 expect 2 "$lastbyte" chekc
 says "unknown command 'chekc'"
-for command in check run list fmt fuzz replay minimize triage encode decode get; do
+for command in check run list new fmt fuzz replay minimize triage encode decode get; do
     expect 0 "$lastbyte" "$command" --help
     says "usage: lastbyte $command"
     expect 2 "$lastbyte" "$command" --no-such-option
