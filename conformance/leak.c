@@ -79,8 +79,8 @@ static void leak_would_wake(const struct lb_world *world, uint32_t worker, struc
 {
     const struct lb_story *story = world->story;
     const struct lb_sim_view *view = &story->views[worker];
-    const struct lbi_story_conn *conn = lbi_wake_conn(world, worker);
-    int32_t request = lbi_wake_request(world, worker);
+    const struct lbi_story_conn *conn = story->conn_of[worker];
+    int32_t request = story->request_of[worker];
     char name[48];
     if (view->wait == LB_SIM_WAIT_LOCK || view->wait == LB_SIM_WAIT_END) {
         words_add(words, view->wait == LB_SIM_WAIT_LOCK ? "the lock of %s" : "the end of %s",
@@ -130,8 +130,8 @@ static void leak_request(const struct lb_world *world, int32_t request, struct w
 static void leak_nobody(const struct lb_world *world, uint32_t worker, struct words *words)
 {
     const struct lb_story *story = world->story;
-    const struct lbi_story_conn *conn = lbi_wake_conn(world, worker);
-    int32_t request = lbi_wake_request(world, worker);
+    const struct lbi_story_conn *conn = story->conn_of[worker];
+    int32_t request = story->request_of[worker];
     bool is_ours = story->views[worker].role != LB_ROLE_CALLER;
     if (request >= 0 && is_ours) {
         leak_request(world, request, words);
@@ -249,6 +249,7 @@ void lbi_leak_note(struct lb_world *world, enum lb_phase phase, bool is_bad)
     bool is_about =
         line != NULL && (line->verb == LB_VERB_EXPECT_WORKERS ||
                          line->verb == LB_VERB_EXPECT_POOL || line->verb == LB_VERB_EXPECT_CONNS);
+    lbi_wake_settle(world, true);
     story->leak_phase = phase;
     story->leak_count = 0;
     story->leak_more = 0;

@@ -115,10 +115,10 @@ static struct lbi_story_event *story_add(struct lb_world *world, enum lbi_story_
 static void story_orphans(struct lb_world *world)
 {
     struct lb_story *story = world->story;
-    if (story->worker_count == 0) {
+    if (story->worker_count == 0 || story->is_noted) {
         return;
     }
-    lbi_wake_settle(world);
+    lbi_wake_settle(world, false);
     for (uint32_t i = 0; i < story->worker_count; i++) {
         struct lbi_story_worker *worker = &story->workers[i];
         if (story->wakes[i] != 0) {

@@ -101,10 +101,13 @@ struct lb_story {
     struct lb_sim_view views[LB_SIM_WORKERS_MAX];
     uint16_t alive[LB_SIM_WORKERS_MAX]; /* workers that are not done */
     uint32_t alive_count;
-    uint32_t roots[LB_SIM_WORKERS_MAX]; /* enum lbi_wake: at once */
-    uint32_t wakes[LB_SIM_WORKERS_MAX]; /* and through others; 0: an orphan */
-    int32_t via[LB_SIM_WORKERS_MAX];    /* through which worker first; -1: none */
-    char cycle[4 * LBI_WORDS_MAX];      /* the orphans that wait for each other; "" */
+    const struct lbi_story_conn *conn_of[LB_SIM_WORKERS_MAX]; /* each stands behind; NULL: none */
+    int16_t request_of[LB_SIM_WORKERS_MAX]; /* index of the request that it is about; -1: none */
+    uint64_t acts;                          /* requests that the program will do something to */
+    uint32_t roots[LB_SIM_WORKERS_MAX];     /* enum lbi_wake: at once */
+    uint32_t wakes[LB_SIM_WORKERS_MAX];     /* and through others; 0: an orphan */
+    int32_t via[LB_SIM_WORKERS_MAX];        /* through which worker first; -1: none */
+    char cycle[4 * LBI_WORDS_MAX];          /* the orphans that wait for each other; "" */
 };
 
 /* -- story.c -- */
@@ -133,18 +136,12 @@ void lbi_story_departure(const struct lb_story *story, const struct lbi_story_ev
 
 /* -- wake.c -- */
 
-/* lbi_wake_settle: finds out who can wake each worker in the end: views, alive, wakes and via of the
- * story. What follows looks at these. */
-void lbi_wake_settle(const struct lb_world *world);
+/* lbi_wake_settle: finds out who can wake each worker in the end: views, alive, wakes and the like of the
+ * story. Unless is_full, wakes only says whether somebody can. */
+void lbi_wake_settle(const struct lb_world *world, bool is_full);
 
-/* lbi_wake_may: whether worker `by`, if it runs, may do what `blocked` waits for. */
+/* lbi_wake_may: whether worker `by`, if it runs, may do what `blocked` waits for; after the last settle. */
 bool lbi_wake_may(const struct lb_world *world, uint32_t by, uint32_t blocked);
-
-/* lbi_wake_request: index of the request that a worker is about, -1: none. */
-int32_t lbi_wake_request(const struct lb_world *world, uint32_t worker);
-
-/* lbi_wake_conn: the connection that a worker stands behind; NULL: none. */
-const struct lbi_story_conn *lbi_wake_conn(const struct lb_world *world, uint32_t worker);
 
 /* -- leak.c -- */
 

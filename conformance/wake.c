@@ -52,7 +52,8 @@ static bool view_is(const struct lb_sim_view *view, enum lb_role role, const cha
     return view->role == role && lb_name_is(view->label, label);
 }
 
-const struct lbi_story_conn *lbi_wake_conn(const struct lb_world *world, uint32_t worker)
+/* wake_conn: the connection that a worker stands behind; NULL: none. */
+static const struct lbi_story_conn *wake_conn(const struct lb_world *world, uint32_t worker)
 {
     const struct lb_sim_view *view = &world->story->views[worker];
     if (view->role != LB_ROLE_CALLER) {
@@ -67,11 +68,12 @@ const struct lbi_story_conn *lbi_wake_conn(const struct lb_world *world, uint32_
     return conn_find(world->story, log.name);
 }
 
-int32_t lbi_wake_request(const struct lb_world *world, uint32_t worker)
+/* wake_request: index of the request that a worker is about; -1: none. */
+static int32_t wake_request(const struct lb_world *world, uint32_t worker)
 {
     const struct lb_story *story = world->story;
     const struct lb_sim_view *view = &story->views[worker];
-    if (view->role == LB_ROLE_CALLER && lb_name_is(view->label, "main")) {
+    if (view_is(view, LB_ROLE_CALLER, "main")) {
         return story->line == NULL ? -1 : story->line->request;
     }
     if (view->role == LB_ROLE_CALLER) {
@@ -82,7 +84,7 @@ int32_t lbi_wake_request(const struct lb_world *world, uint32_t worker)
         }
         return -1;
     }
-    const struct lbi_story_conn *conn = lbi_wake_conn(world, worker);
+    const struct lbi_story_conn *conn = story->conn_of[worker];
     return conn == NULL ? -1 : request_of_id(world, conn->request);
 }
 
@@ -94,7 +96,25 @@ static bool line_acts(const struct lb_line *line)
            line->verb == LB_VERB_WRITE;
 }
 
-/* acts_on: whether a caller, if it runs, does something to a request: inside a call, or in a line to come. */
+/* program_acts: the requests that the program does something to: inside a call, or in a line to come. */
+static uint64_t program_acts(const struct lb_world *world)
+{
+    LB_STATIC_ASSERT(LB_CASE_REQUESTS_MAX <= 64, "a bit for each request");
+    uint64_t acts = 0;
+    for (uint32_t i = world->story->program_at; i < world->c->client.count && !world->is_ending;
+         i++) {
+        const struct lb_line *line = &world->c->client.lines[i];
+        acts |= line->request >= 0 && line_acts(line) ? UINT64_C(1) << line->request : 0;
+    }
+    return acts;
+}
+
+static bool is_program(const struct lb_sim_view *view)
+{
+    return view_is(view, LB_ROLE_CALLER, "main");
+}
+
+/* acts_on: whether a caller, if it runs, does something to a request. */
 static bool acts_on(const struct lb_world *world, uint32_t by, int32_t request)
 {
     const struct lb_story *story = world->story;
@@ -102,18 +122,11 @@ static bool acts_on(const struct lb_world *world, uint32_t by, int32_t request)
     if (view->role != LB_ROLE_CALLER || request < 0) {
         return false;
     }
-    if (!lb_name_is(view->label, "main")) {
-        const struct lb_caller *caller = &world->callers[request];
-        return lb_name_is(view->label, world->c->requests[request]) && caller->is_pending &&
-               !caller->is_pending_done;
+    if (is_program(view)) {
+        return (story->acts >> request & 1) != 0;
     }
-    for (uint32_t i = story->program_at; i < world->c->client.count && !world->is_ending; i++) {
-        const struct lb_line *line = &world->c->client.lines[i];
-        if (line->request == request && line_acts(line)) {
-            return true;
-        }
-    }
-    return false;
+    const struct lb_caller *caller = &world->callers[request];
+    return story->request_of[by] == request && caller->is_pending && !caller->is_pending_done;
 }
 
 /* is_host_of: whether a connection is one to the host of a request. */
@@ -132,7 +145,7 @@ static bool serves(const struct lb_world *world, uint32_t by, int32_t request)
 {
     const struct lb_sim_view *view = &world->story->views[by];
     bool is_ours = view->role == LB_ROLE_READ || view->role == LB_ROLE_WRITE;
-    return is_ours && request >= 0 && lbi_wake_request(world, by) == request;
+    return is_ours && request >= 0 && world->story->request_of[by] == request;
 }
 
 /* may_connect: whether it may bring a waiting request to a connection, or end its wait. */
@@ -158,9 +171,9 @@ static bool may_connect(const struct lb_world *world, uint32_t by, int32_t reque
 
 bool lbi_wake_may(const struct lb_world *world, uint32_t by, uint32_t blocked)
 {
-    const struct lb_sim_view *views = world->story->views;
-    const struct lb_sim_view *view = &views[blocked];
-    const struct lb_sim_view *other = &views[by];
+    const struct lb_story *story = world->story;
+    const struct lb_sim_view *view = &story->views[blocked];
+    const struct lb_sim_view *other = &story->views[by];
     LB_ASSERT(view->state == LB_SIM_BLOCKING);
     if (by == blocked || view->wait == LB_SIM_WAIT_QUIET) {
         return false;
@@ -171,11 +184,12 @@ bool lbi_wake_may(const struct lb_world *world, uint32_t by, uint32_t blocked)
     if (view_is(other, LB_ROLE_CALLER, "postlude")) {
         return other->state == LB_SIM_RUNNABLE;
     }
-    int32_t request = lbi_wake_request(world, blocked);
-    const struct lbi_story_conn *conn = lbi_wake_conn(world, blocked);
-    bool is_read = conn != NULL && view_is(other, LB_ROLE_READ, conn->name);
-    bool is_write = conn != NULL && view_is(other, LB_ROLE_WRITE, conn->name);
-    bool is_dial = conn != NULL && view_is(other, LB_ROLE_DIAL, conn->name);
+    int32_t request = story->request_of[blocked];
+    const struct lbi_story_conn *conn = story->conn_of[blocked];
+    bool is_same = conn != NULL && story->conn_of[by] == conn;
+    bool is_read = is_same && other->role == LB_ROLE_READ;
+    bool is_write = is_same && other->role == LB_ROLE_WRITE;
+    bool is_dial = is_same && other->role == LB_ROLE_DIAL;
     switch ((int)view->site) {
     case LB_SITE_WAIT_BODY_END:
         return acts_on(world, by, request) ||
@@ -197,7 +211,8 @@ bool lbi_wake_may(const struct lb_world *world, uint32_t by, uint32_t blocked)
         return other->role == LB_ROLE_READ || other->role == LB_ROLE_WRITE ||
                other->role == LB_ROLE_DIAL;
     case LB_SITE_CALLER_WAIT:
-        return request >= 0 && view_is(other, LB_ROLE_CALLER, world->c->requests[request]);
+        return request >= 0 && other->role == LB_ROLE_CALLER && !is_program(other) &&
+               story->request_of[by] == request;
     default:
         return is_read || is_write || is_dial || acts_on(world, by, request);
     }
@@ -217,7 +232,8 @@ static bool is_held(const struct lb_world *world, int32_t request)
 /* wake_roots: who acts by itself and may end the wait of a worker. */
 static uint32_t wake_roots(const struct lb_world *world, uint32_t worker)
 {
-    const struct lb_sim_view *view = &world->story->views[worker];
+    const struct lb_story *story = world->story;
+    const struct lb_sim_view *view = &story->views[worker];
     switch (view->state) {
     case LB_SIM_DONE:
         return WAKE_ALL;
@@ -235,29 +251,30 @@ static uint32_t wake_roots(const struct lb_world *world, uint32_t worker)
         lb_net_log(world->net, (size_t)log_index, &log);
         roots |= log.is_server_ended || log.is_reset ? 0 : LBI_WAKE_PEER;
     }
-    const struct lbi_story_conn *conn = lbi_wake_conn(world, worker);
+    const struct lbi_story_conn *conn = story->conn_of[worker];
     bool is_pooled = conn != NULL && conn->is_idle && world->transport != NULL;
     roots |= is_pooled && view->role != LB_ROLE_CALLER ? LBI_WAKE_POOL : 0;
     if (view->site == LB_SITE_SOURCE_READ ||
-        (view->site == LB_SITE_WAIT_BODY_END && is_held(world, lbi_wake_request(world, worker)))) {
+        (view->site == LB_SITE_WAIT_BODY_END && is_held(world, story->request_of[worker]))) {
         roots |= LBI_WAKE_CALLER;
     }
     return roots;
 }
 
 /* wake_through: adds to a worker's set those of the workers that may wake it; whether that was more. Who
- * waits for the end of all is woken by the last: by none, if one of them is never woken. */
-static bool wake_through(const struct lb_world *world, uint32_t worker)
+ * waits for the end of all is woken by the last: by none, if one of them is never woken. Unless is_full,
+ * the first that is found is enough. */
+static bool wake_through(const struct lb_world *world, uint32_t worker, bool is_full)
 {
     struct lb_story *story = world->story;
     uint32_t found = story->wakes[worker];
     bool is_all = story->views[worker].site == LB_SITE_WAIT_DRAINED;
-    for (uint32_t i = 0; i < story->alive_count; i++) {
+    for (uint32_t i = 0; i < story->alive_count && (is_full || is_all || found == 0); i++) {
         uint32_t by = story->alive[i];
-        if (!lbi_wake_may(world, by, worker)) {
+        if ((story->wakes[by] == 0 && !is_all) || !lbi_wake_may(world, by, worker)) {
             continue;
         }
-        if (story->wakes[by] == 0 && is_all) {
+        if (story->wakes[by] == 0) {
             return false;
         }
         if (story->via[worker] < 0 && (story->wakes[by] & ~found) != 0) {
@@ -270,29 +287,38 @@ static bool wake_through(const struct lb_world *world, uint32_t worker)
     return is_more;
 }
 
-void lbi_wake_settle(const struct lb_world *world)
+/* wake_look: what is needed of each worker as it stands now. */
+static void wake_look(const struct lb_world *world)
 {
     struct lb_story *story = world->story;
     LB_ASSERT(story->worker_count <= LB_SIM_WORKERS_MAX);
     story->alive_count = 0;
+    story->acts = program_acts(world);
     for (uint32_t i = 0; i < story->worker_count; i++) {
         lb_sim_view(world->sim, i, &story->views[i]);
         if (story->views[i].state != LB_SIM_DONE) {
             story->alive[story->alive_count++] = (uint16_t)i;
+            story->conn_of[i] = wake_conn(world, i);
+            story->request_of[i] = (int16_t)wake_request(world, i);
         }
-    }
-    for (uint32_t i = 0; i < story->worker_count; i++) {
         story->roots[i] = wake_roots(world, i);
         story->wakes[i] = story->roots[i];
         story->via[i] = -1;
     }
+}
+
+void lbi_wake_settle(const struct lb_world *world, bool is_full)
+{
+    struct lb_story *story = world->story;
+    wake_look(world);
     bool is_more = true;
     while (is_more) {
         is_more = false;
         for (uint32_t i = 0; i < story->alive_count; i++) {
             uint32_t worker = story->alive[i];
-            bool is_blocked = story->views[worker].state == LB_SIM_BLOCKING;
-            is_more = (is_blocked && wake_through(world, worker)) || is_more;
+            bool is_open = story->views[worker].state == LB_SIM_BLOCKING &&
+                           (is_full || story->wakes[worker] == 0);
+            is_more = (is_open && wake_through(world, worker, is_full)) || is_more;
         }
     }
 }
