@@ -1,322 +1,215 @@
 /*
  * `lastbyte check`: every selected case under its default set of variants.
  *
- * The cases run one after another in one process and with one runner, in the order of their files
- * or shuffled, as many rounds as asked for. A case must come out the same in every round, so that
- * state that leaks from one case into another is seen: as exit code 4.
+ * A roster of cases (roster.h) is judged in child processes (crew.h); what they find is a tally (tally.h),
+ * from which every report is printed (formats.h). What people are told comes as soon as all cases before
+ * it have ended, so that its order is that of the files whatever runs in parallel or is shuffled.
  *
- * That process is a child: when a case ends it, by a failed assertion say, the case is a CRASH, and a
- * new child goes on with the next one. What is known so far stands in shared memory.
- *
- * SIGINT and SIGTERM end it after the case that runs, and the summary is printed; a second one does
- * not wait for that case.
+ * SIGINT and SIGTERM end it after the cases that run, and all reports are written; a second one does not
+ * wait for those cases.
  */
+#include "baseline.h"
 #include "core/assert.h"
-#include "isolate.h"
+#include "formats.h"
+#include "crew.h"
 #include "options.h"
+#include "past.h"
 #include "report.h"
 #include "select.h"
 
-#include <inttypes.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <uv.h>
-
-#define CHECK_SEED_NONE UINT64_MAX
-
-/* One case and what is known of it. */
-struct check_entry {
-    const char *path;
-    uint64_t hash; /* of the first round */
-    bool is_hashed;
-    bool is_broken; /* the file is no case; said once */
-};
-
-/* What the children have found, for each other and for their parent. */
-struct check_found {
-    uint64_t step; /* the next case, counted over all rounds */
-    uint64_t verdicts[LB_VERDICT_COUNT];
-    uint64_t variants;
-    uint64_t broken_files;
-    enum exit_code code;
-    struct check_entry entries[];
-};
 
 struct check {
     const char *folder;
     bool is_verbose;
-    bool is_hashes;
-    uint64_t rounds;
-    uint64_t seed;
-    struct lb_runner *runner;
-    struct lb_case c;
-    struct check_found *found; /* shared */
-    size_t entry_count;
+    bool is_list;
+    uint64_t jobs;
+    struct crew_options crew;
+    struct roster_filter filter;
+    const char *failed;        /* a JSON report; NULL: none */
+    const char *baseline_path; /* NULL: none */
+    struct option_texts reports;
+
+    struct formats formats;
+    struct paths names; /* that failed */
+    struct baseline baseline;
+    struct roster roster;
+    bool *is_ended; /* of each case: it can be told */
+    size_t told;    /* cases of which people have been told */
 };
 
-static uint64_t check_random(uint64_t *state)
+/* -- telling people -- */
+
+static void check_tell(struct check *check, const struct tally *tally, size_t index)
 {
-    uint64_t z = (*state += 0x9e3779b97f4a7c15u);
-
-    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
-    z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
-    return z ^ (z >> 31);
-}
-
-static void check_shuffle(struct check *check, uint64_t *state)
-{
-    for (size_t i = check->entry_count; i > 1; i--) {
-        size_t k = (size_t)(check_random(state) % i);
-        struct check_entry entry = check->found->entries[i - 1];
-
-        check->found->entries[i - 1] = check->found->entries[k];
-        check->found->entries[k] = entry;
+    if (!check->roster.cases[index].is_broken && tally->records[index].is_done) {
+        people_case(tally, index, check->is_verbose);
     }
 }
 
-/* Compares the hash of a case with that of the round before. */
-static void check_compare(struct check *check, struct check_entry *entry, uint64_t hash)
+/* Called when a case has come to its end: tells of all that have none before them which has not. */
+static void check_ended(void *context, const struct tally *tally, size_t index)
 {
-    if (!entry->is_hashed) {
-        entry->is_hashed = true;
-        entry->hash = hash;
-    } else if (entry->hash != hash) {
-        printf("NONDETERMINISM %s: trace hash %016" PRIx64 ", before %016" PRIx64 "\n", entry->path,
-               hash, entry->hash);
-        check->found->code = command_worse(check->found->code, EXIT_NONDETERMINISM);
+    struct check *check = context;
+    check->is_ended[index] = true;
+    while (check->told < check->roster.count &&
+           (check->is_ended[check->told] || check->roster.cases[check->told].is_broken)) {
+        check_tell(check, tally, check->told++);
     }
-}
-
-static void check_report(struct check *check, const struct check_entry *entry,
-                         const struct lb_check *outcome)
-{
-    bool is_bad = report_is_bad(outcome->verdict);
-    char slice[REPORT_SLICE_MAX];
-
-    if (!is_bad && !check->is_verbose && outcome->verdict != LB_VERDICT_WEAK) {
-        return;
-    }
-    report_slice(outcome->worst.slice, slice);
-    report_verdict(outcome->verdict);
-    if (outcome->verdict == LB_VERDICT_PASS) {
-        printf("%s (%" PRIu32 " variant%s)\n", check->c.id, outcome->variant_count,
-               outcome->variant_count == 1 ? "" : "s");
-        return;
-    }
-    report_title(&check->c);
-    printf("  in slice %s, schedule %s; %" PRIu32 " variant%s ran\n", slice, outcome->worst.name,
-           outcome->variant_count, outcome->variant_count == 1 ? "" : "s");
-    report_explained(entry->path, &check->c, &outcome->worst, &outcome->result);
-    report_reproduce(entry->path, &outcome->worst);
-}
-
-static void check_judge(struct check *check, struct check_entry *entry)
-{
-    struct lb_check outcome = {0};
-
-    lb_check_case(check->runner, &check->c, &outcome);
-    LB_ASSERT((unsigned)outcome.verdict < LB_VERDICT_COUNT);
-    check->found->verdicts[outcome.verdict]++;
-    check->found->variants += outcome.variant_count;
-    if (report_is_bad(outcome.verdict)) {
-        check->found->code = command_worse(check->found->code, EXIT_UNEXPECTED);
-    }
-    check_report(check, entry, &outcome);
-    check_compare(check, entry, outcome.result.trace_hash);
-}
-
-/* Prints the trace hash of each variant, and compares them all. */
-static void check_print_hashes(struct check *check, struct check_entry *entry)
-{
-    struct lb_variant variant = {0};
-    struct lb_result *result = tool_alloc(sizeof(*result));
-    uint64_t all = 0;
-
-    for (uint32_t i = 0; lb_check_variant(&check->c, i, &variant); i++) {
-        char slice[REPORT_SLICE_MAX];
-
-        report_running(entry->path, &variant);
-        report_slice(variant.slice, slice);
-        lb_runner_run(check->runner, &check->c, &variant, NULL, result);
-        printf("%s %s %s %016" PRIx64 "\n", check->c.id, slice, variant.name, result->trace_hash);
-        all = (all ^ result->trace_hash) * 0x100000001b3u;
-        check->found->variants++;
-    }
-    check_compare(check, entry, all);
-    free(result);
-}
-
-static void check_entry_run(struct check *check, struct check_entry *entry)
-{
-    if (entry->is_broken) {
-        return;
-    }
-    report_running(entry->path, NULL);
-    if (!select_load(entry->path, &check->c)) {
-        entry->is_broken = true;
-        check->found->broken_files++;
-        check->found->code = command_worse(check->found->code, EXIT_USAGE);
-    } else if (check->is_hashes) {
-        check_print_hashes(check, entry);
-    } else {
-        check_judge(check, entry);
-    }
-    lb_case_clear(&check->c);
-    report_running(NULL, NULL);
     fflush(stdout);
 }
 
-static void check_summary(const struct check *check, uint64_t time_ns)
-{
-    uint64_t cases = 0;
-    const char *separator = ": ";
+/* -- the baseline -- */
 
-    for (size_t i = 0; i < LB_VERDICT_COUNT; i++) {
-        cases += check->found->verdicts[i];
+/* Whether a name is that of a case, be it selected or not. */
+static bool name_is_known(const struct roster *everything, const struct roster *selected,
+                          const char *name)
+{
+    return roster_find(selected, name) != SIZE_MAX || roster_find(everything, name) != SIZE_MAX;
+}
+
+/* Complains of each line of the baseline that names no case. */
+static enum exit_code baseline_check(const struct check *check)
+{
+    struct paths paths = {0};
+    struct roster everything = {0};
+    enum exit_code code = EXIT_AS_EXPECTED;
+    if (check->baseline_path == NULL) {
+        return code;
     }
-    printf("%" PRIu64 " case%s, %" PRIu64 " variant%s", cases, cases == 1 ? "" : "s",
-           check->found->variants, check->found->variants == 1 ? "" : "s");
-    for (size_t i = 0; i < LB_VERDICT_COUNT; i++) {
-        if (check->found->verdicts[i] > 0) {
-            printf("%s%" PRIu64 " %s", separator, check->found->verdicts[i],
-                   lb_verdict_word((enum lb_verdict)i));
-            separator = ", ";
+    if (files_is_folder(check->folder) &&
+        select_cases("check", check->folder, NULL, 0, &paths) == EXIT_AS_EXPECTED) {
+        roster_load(&paths, &everything);
+    }
+    for (size_t i = 0; i < check->baseline.count; i++) {
+        const struct baseline_row *row = &check->baseline.rows[i];
+        if (!name_is_known(&everything, &check->roster, row->name)) {
+            fprintf(stderr,
+                    "%s:%u: no case is called '%s'; expected AREA/ID of one that is there\n",
+                    check->baseline_path, (unsigned)row->line, row->name);
+            code = EXIT_USAGE;
         }
     }
-    if (check->found->broken_files > 0) {
-        printf("; %" PRIu64 " broken file%s", check->found->broken_files,
-               check->found->broken_files == 1 ? "" : "s");
-    }
-    if (isolate_signal() != 0) {
-        printf("; interrupted");
-    }
-    double seconds = (double)time_ns / 1e9;
-    printf("; %.2f s, %.0f cases/s\n", seconds, seconds > 0 ? (double)cases / seconds : 0.0);
+    roster_deinit(&everything);
+    paths_deinit(&paths);
+    return code;
 }
 
-/* The body of a child: from the next case to the last. */
-static void check_child(void *argument)
+/* -- running -- */
+
+static enum exit_code check_list(const struct check *check)
 {
-    struct check *check = argument;
-    struct check_found *found = check->found;
-
-    if (lb_runner_new(&check->runner) != LB_OK) {
-        fprintf(stderr, "lastbyte check: no runner could be made\n");
-        found->code = command_worse(found->code, EXIT_RIG);
-        found->step = check->rounds * check->entry_count;
-        return;
-    }
-    select_case_init(&check->c);
-    while (found->step < check->rounds * check->entry_count && isolate_signal() == 0) {
-        check_entry_run(check, &found->entries[found->step % check->entry_count]);
-        found->step++;
-    }
-    lb_case_deinit(&check->c);
-    lb_runner_free(&check->runner);
-}
-
-/* The case at which a child ended. */
-static void check_crashed(struct check *check)
-{
-    struct check_found *found = check->found;
-    const struct check_entry *entry = &found->entries[found->step % check->entry_count];
-
-    found->verdicts[LB_VERDICT_CRASH]++;
-    found->code = command_worse(found->code, EXIT_UNEXPECTED);
-    report_verdict(LB_VERDICT_CRASH);
-    printf("%s: the process that ran it has ended; what it said stands above\n", entry->path);
-    printf("  reproduce: lastbyte check --verbose ");
-    report_word(stdout, entry->path);
-    printf("\n");
-    found->step++;
-}
-
-/* Runs one round or, where the order is that of the files, all of them. */
-static void check_run(struct check *check)
-{
-    struct check_found *found = check->found;
-    uint64_t last = check->rounds * check->entry_count;
-
-    while (found->step < last && isolate_signal() == 0) {
-        switch (isolate_run(check_child, check)) {
-        case ISOLATE_DONE:
-            break;
-        case ISOLATE_CRASHED:
-            if (isolate_signal() == 0) { /* otherwise the second signal ended it */
-                check_crashed(check);
-            }
-            break;
-        case ISOLATE_FAILED:
-            fprintf(stderr, "lastbyte check: the process that runs the cases has failed\n");
-            found->code = command_worse(found->code, EXIT_RIG);
-            return;
+    uint32_t *order = crew_order(&check->crew, &check->roster);
+    enum exit_code code = EXIT_AS_EXPECTED;
+    for (size_t i = 0; i < check->roster.count; i++) {
+        const struct roster_case *entry = &check->roster.cases[order[i]];
+        if (entry->is_broken) {
+            code = EXIT_USAGE;
+        } else {
+            printf("%s\n", entry->name);
         }
     }
+    free(order);
+    return code;
 }
 
-/* All rounds, and what they found. */
-static void check_rounds(struct check *check)
+static enum exit_code check_judge(struct check *check)
 {
-    struct check_found *found = check->found;
-    uint64_t state = check->seed;
-    uint64_t start = uv_hrtime();
-
-    isolate_watch();
-    if (check->seed == CHECK_SEED_NONE) {
-        check_run(check);
-    } else {
-        uint64_t rounds = check->rounds;
-
-        check->rounds = 1;
-        for (uint64_t round = 0; round < rounds; round++) {
-            check_shuffle(check, &state);
-            found->step = 0;
-            check_run(check);
-        }
-        check->rounds = rounds;
-    }
-    if (isolate_signal() != 0) {
-        found->code = command_worse(found->code, isolate_signal() == SIGINT ? EXIT_INTERRUPTED
-                                                                            : EXIT_TERMINATED);
-    }
-    if (check->is_hashes) {
-        return;
-    }
-    check_summary(check, uv_hrtime() - start);
-}
-
-static enum exit_code check_selected(struct check *check, const struct paths *paths)
-{
-    size_t size = sizeof(*check->found) + paths->count * sizeof(check->found->entries[0]);
-
-    check->found = isolate_shared(size);
-    if (check->found == NULL) {
-        fprintf(stderr, "lastbyte check: no shared memory for %zu cases\n", paths->count);
+    struct tally tally = {.code = baseline_check(check)};
+    bool is_for_people = !check->formats.is_output_taken;
+    tally.baseline = check->baseline_path != NULL ? &check->baseline : NULL;
+    check->crew.context = check;
+    check->crew.is_done = is_for_people ? check_ended : NULL;
+    check->is_ended = tool_alloc(check->roster.count * sizeof(*check->is_ended));
+    if (!crew_run(&check->crew, &check->roster, &tally)) {
+        free(check->is_ended);
         return EXIT_RIG;
     }
-    check->found->code = select_same_ids("check", paths);
-    check->entry_count = paths->count;
-    for (size_t i = 0; i < paths->count; i++) {
-        check->found->entries[i].path = paths->items[i];
+    for (; is_for_people && check->told < check->roster.count; check->told++) {
+        check_tell(check, &tally, check->told); /* behind a case that has not ended */
     }
-    check_rounds(check);
-    enum exit_code code = check->found->code;
-    isolate_release(check->found, size);
+    if (is_for_people && !check->crew.is_hashes) {
+        people_summary(&tally);
+    }
+    enum exit_code code = tally_code(&tally);
+    code = command_worse(code, formats_write(&check->formats, &tally));
+    crew_release(&tally);
+    free(check->is_ended);
     return code;
+}
+
+/* Reads what is to run and what is known of it. */
+static enum exit_code check_prepare(struct check *check, char **arguments, int count)
+{
+    struct paths paths = {0};
+    enum exit_code code = select_cases("check", check->folder, arguments, count, &paths);
+    if (code == EXIT_AS_EXPECTED) {
+        roster_load(&paths, &check->roster);
+    }
+    paths_deinit(&paths);
+    if (code != EXIT_AS_EXPECTED) {
+        return code;
+    }
+    check->filter.names = check->failed != NULL ? &check->names : NULL;
+    roster_filter(&check->roster, &check->filter);
+    roster_complain(&check->roster);
+    if (check->roster.count == 0) {
+        fprintf(stderr, "lastbyte check: nothing selected: no case fits all that was asked for\n");
+        return EXIT_USAGE;
+    }
+    return EXIT_AS_EXPECTED;
+}
+
+static enum exit_code check_run(struct check *check, char **arguments, int count)
+{
+    check->crew.jobs = (uint32_t)check->jobs;
+    if (!roster_filter_check(&check->filter) || !formats_parse(&check->reports, &check->formats) ||
+        (check->failed != NULL && !past_failures(check->failed, &check->names)) ||
+        (check->baseline_path != NULL && !baseline_load(check->baseline_path, &check->baseline))) {
+        return EXIT_USAGE;
+    }
+    if (check->crew.is_hashes && check->reports.count > 0) {
+        fprintf(stderr, "lastbyte check: --hashes judges nothing that --report could tell\n");
+        return EXIT_USAGE;
+    }
+    enum exit_code code = check_prepare(check, arguments, count);
+    if (code != EXIT_AS_EXPECTED) {
+        return code;
+    }
+    return check->is_list ? check_list(check) : check_judge(check);
 }
 
 enum exit_code command_check(int argc, char **argv)
 {
-    struct check check = {.folder = SELECT_FOLDER, .rounds = 1, .seed = CHECK_SEED_NONE};
+    struct check check = {
+        .folder = SELECT_FOLDER, .jobs = 1, .crew = {.rounds = 1, .seed = CREW_SEED_NONE}};
     const struct option_row rows[] = {
         OPTIONS_FLAG('v', "verbose", &check.is_verbose, "print a line for every case"),
-        OPTIONS_NUMBER(0, "repeat", "N", &check.rounds, 1, 1000000,
+        OPTIONS_TEXTS(0, "report", "FORMAT[=FILE]", &check.reports,
+                      "write a report: tap, tap13, junit, json, sarif or baseline; without FILE to "
+                      "standard output, in place of the one for people; repeatable"),
+        OPTIONS_TEXTS(0, "id", "PATTERN", &check.filter.ids,
+                      "only cases whose id, or AREA/ID, is like a shell pattern; repeatable"),
+        OPTIONS_TEXTS(0, "area", "AREA", &check.filter.areas, "only those of an area; repeatable"),
+        OPTIONS_TEXTS(0, "tag", "TAG", &check.filter.tags, "only those with a tag; repeatable"),
+        OPTIONS_TEXTS(0, "rule", "RULE", &check.filter.rules,
+                      "only those that cite a rule, R3 or 'RFC9112 9.3'; repeatable"),
+        OPTIONS_TEXTS(0, "level", "LEVEL", &check.filter.levels,
+                      "only those of a level: MUST, SHOULD, MAY, HOUSE; repeatable"),
+        OPTIONS_TEXT(0, "failed", "FILE", &check.failed,
+                     "only those that failed in the run whose JSON report FILE is"),
+        OPTIONS_FLAG(0, "list", &check.is_list, "print what would run, in that order"),
+        OPTIONS_TEXT(0, "baseline", "FILE", &check.baseline_path,
+                     "failures that are expected; `--report baseline=FILE` writes them"),
+        OPTIONS_NUMBER(0, "jobs", "N", &check.jobs, 1, ISOLATE_TEAM_MAX,
+                       "run so many cases at a time"),
+        OPTIONS_NUMBER(0, "repeat", "N", &check.crew.rounds, 1, 1000000,
                        "run everything N times; each time must give the same traces"),
-        OPTIONS_NUMBER(0, "shuffle", "SEED", &check.seed, 0, CHECK_SEED_NONE - 1,
+        OPTIONS_NUMBER(0, "shuffle", "SEED", &check.crew.seed, 0, CREW_SEED_NONE - 1,
                        "run the cases in an order drawn from SEED"),
         OPTIONS_TEXT(0, "cases", "DIR", &check.folder, "where the cases are"),
-        OPTIONS_FLAG(0, "hashes", &check.is_hashes,
+        OPTIONS_FLAG(0, "hashes", &check.crew.is_hashes,
                      "print `id slice schedule hash` for each variant instead of judging it"),
         OPTIONS_LAST,
     };
@@ -327,17 +220,15 @@ enum exit_code command_check(int argc, char **argv)
                  "arguments it runs all of them.",
         .rows = rows,
     };
-    struct paths paths = {0};
     enum exit_code code;
     int count = 0;
 
     if (!options_begin(&options, argc, argv, &count, &code)) {
         return code;
     }
-    code = select_cases("check", check.folder, argv, count, &paths);
-    if (code == EXIT_AS_EXPECTED) {
-        code = check_selected(&check, &paths);
-    }
-    paths_deinit(&paths);
+    code = check_run(&check, argv, count);
+    roster_deinit(&check.roster);
+    baseline_deinit(&check.baseline);
+    paths_deinit(&check.names);
     return code;
 }

@@ -12,6 +12,7 @@ enum exit_code {
     EXIT_USAGE = 2,          /* usage, bad input, or nothing selected */
     EXIT_RIG = 3,            /* the rig failed: a file could not be written, a child not started */
     EXIT_NONDETERMINISM = 4, /* the same case and schedule gave two traces */
+    EXIT_SKIPPED = 77,       /* every case that ran was skipped */
     EXIT_INTERRUPTED = 130,  /* SIGINT ended a long command, and nothing graver was seen */
     EXIT_TERMINATED = 143,   /* likewise SIGTERM */
 };

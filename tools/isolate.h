@@ -5,7 +5,9 @@
 #ifndef LASTBYTE_TOOLS_ISOLATE_H
 #define LASTBYTE_TOOLS_ISOLATE_H
 
+#include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 enum isolate_end {
     ISOLATE_DONE,    /* the function returned, and the child ended with exit code 0 */
@@ -26,9 +28,35 @@ void isolate_release(void *memory, size_t size);
  */
 enum isolate_end isolate_run(void (*function)(void *argument), void *argument);
 
+#define ISOLATE_TEAM_MAX 64
+#define ISOLATE_DEATH_MAX 64 /* bytes of what ended a child, the NUL included */
+
+/* Children that run at the same time. */
+struct isolate_team {
+    uint32_t count; /* 1 to ISOLATE_TEAM_MAX */
+    void *argument;
+    /* In child number `member`, from 0. */
+    void (*work)(void *argument, uint32_t member);
+    /* In the parent: a child has told a number. */
+    void (*heard)(void *argument, uint32_t number);
+    /*
+     * In the parent: a child has ended, and of what: "signal 11 (Segmentation fault)". True: another
+     * one takes its place.
+     */
+    bool (*ended)(void *argument, uint32_t member, enum isolate_end end,
+                  const char death[ISOLATE_DEATH_MAX]);
+};
+
+/* isolate_team_run: starts the children, and returns when all have ended. As isolate_run for each. */
+void isolate_team_run(const struct isolate_team *team);
+
+/* isolate_tell: in a child of a team: has `heard` called in the parent. What the child has written to
+ * shared memory before can be read there. */
+void isolate_tell(uint32_t number);
+
 /*
  * isolate_watch: from now on SIGINT and SIGTERM do not end the process but are passed on to the
- * child, and isolate_signal tells of them. A second one kills the child.
+ * children, and isolate_signal tells of them. A second one kills the children.
  */
 void isolate_watch(void);
 

@@ -14,12 +14,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define LIST_RULE_MAX 64 /* bytes of a rule's name, the NUL included */
 #define LIST_COLUMN_MAX 24
 
 /* One citation of a rule by a case; or, with a part, what the table of rules remarks on it. */
 struct citation {
-    char rule[LIST_RULE_MAX];
+    char rule[REPORT_RULE_MAX];
     size_t order;       /* which of all */
     const char *part;   /* borrowed from the table's text; NULL: by a case */
     const char *remark; /* likewise */
@@ -35,48 +34,19 @@ struct list {
     size_t citation_capacity;
 };
 
-static const char *level_word(enum lb_level level)
-{
-    switch (level) {
-    case LB_LEVEL_MUST:
-        return "MUST";
-    case LB_LEVEL_SHOULD:
-        return "SHOULD";
-    case LB_LEVEL_MAY:
-        return "MAY";
-    case LB_LEVEL_HOUSE:
-        return "HOUSE";
-    }
-    LB_ASSERT(false);
-    return "";
-}
-
-/* The name of the rule that a `spec` line cites: "R3" for our own, "RFC9112 9.3" for others. */
-static void rule_name(const struct lb_case_spec *spec, char ret_name[LIST_RULE_MAX])
-{
-    bool is_house = spec->document.size == 8 && memcmp(spec->document.bytes, "LASTBYTE", 8) == 0;
-
-    if (is_house) {
-        snprintf(ret_name, LIST_RULE_MAX, "%.*s", (int)spec->section.size, spec->section.bytes);
-    } else {
-        snprintf(ret_name, LIST_RULE_MAX, "%.*s %.*s", (int)spec->document.size,
-                 spec->document.bytes, (int)spec->section.size, spec->section.bytes);
-    }
-}
-
 static void list_case(const struct lb_case *c)
 {
     char rules[LIST_COLUMN_MAX * 4] = "";
     size_t used = 0;
 
     for (uint32_t i = 0; i < c->spec_count && used < sizeof(rules); i++) {
-        char name[LIST_RULE_MAX];
+        char name[REPORT_RULE_MAX];
 
-        rule_name(&c->specs[i], name);
+        report_rule(&c->specs[i], name);
         used +=
             (size_t)snprintf(rules + used, sizeof(rules) - used, "%s%s", i > 0 ? "," : "", name);
     }
-    printf("%-40s %-12s %-6s %-24s ", c->id, c->area, level_word(c->level), rules);
+    printf("%-40s %-12s %-6s %-24s ", c->id, c->area, report_level(c->level), rules);
     report_text(stdout, c->title.bytes, c->title.size);
     printf("\n");
 }
@@ -97,7 +67,7 @@ static void list_add_citation(struct list *list, const char *rule, const char *p
     }
     LB_ASSERT(list->citation_count < list->citation_capacity);
     struct citation *citation = &list->citations[list->citation_count];
-    snprintf(citation->rule, LIST_RULE_MAX, "%s", rule);
+    snprintf(citation->rule, REPORT_RULE_MAX, "%s", rule);
     citation->order = list->citation_count;
     citation->part = part;
     citation->remark = remark;
@@ -110,10 +80,10 @@ static void list_add_case(struct list *list, const struct lb_case *c)
     size_t first = list->citation_count;
 
     for (uint32_t i = 0; i < c->spec_count; i++) {
-        char name[LIST_RULE_MAX];
+        char name[REPORT_RULE_MAX];
         bool is_known = false;
 
-        rule_name(&c->specs[i], name);
+        report_rule(&c->specs[i], name);
         for (size_t k = first; k < list->citation_count && !is_known; k++) {
             is_known = strcmp(list->citations[k].rule, name) == 0;
         }

@@ -34,31 +34,6 @@ static const struct command commands[] = {
 
 #define COMMAND_COUNT (sizeof(commands) / sizeof(commands[0]))
 
-static int rank(enum exit_code code)
-{
-    switch (code) {
-    case EXIT_AS_EXPECTED:
-        return 0;
-    case EXIT_INTERRUPTED:
-    case EXIT_TERMINATED:
-        return 1;
-    case EXIT_USAGE:
-        return 2;
-    case EXIT_UNEXPECTED:
-        return 3;
-    case EXIT_NONDETERMINISM:
-        return 4;
-    case EXIT_RIG:
-        return 5;
-    }
-    return 5;
-}
-
-enum exit_code command_worse(enum exit_code a, enum exit_code b)
-{
-    return rank(a) >= rank(b) ? a : b;
-}
-
 static const struct command *command_find(const char *name)
 {
     for (size_t i = 0; i < COMMAND_COUNT; i++) {
@@ -80,8 +55,9 @@ static void print_help(FILE *file)
     fprintf(file,
             "\nlastbyte COMMAND --help says more about one of them.\n\n"
             "exit codes: 0 as expected, 1 an unexpected result, 2 usage, bad input or nothing\n"
-            "selected, 3 the rig failed, 4 nondeterminism seen, 130 and 143 `check`,\n"
-            "`explore`, `faults` or `get` was ended by SIGINT or SIGTERM\n");
+            "selected, 3 the rig failed, 4 nondeterminism seen, 77 every case was skipped,\n"
+            "130 and 143 `check`, `explore`, `faults` or `get` was ended by SIGINT or\n"
+            "SIGTERM\n");
 }
 
 static enum exit_code help(int argc, char **argv)

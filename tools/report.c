@@ -24,7 +24,37 @@
 static struct {
     const char *path;
     const struct lb_variant *variant;
+    char *crash; /* where a failed assertion is told, too; or NULL */
+    size_t crash_size;
 } running;
+
+const char *report_level(enum lb_level level)
+{
+    switch (level) {
+    case LB_LEVEL_MUST:
+        return "MUST";
+    case LB_LEVEL_SHOULD:
+        return "SHOULD";
+    case LB_LEVEL_MAY:
+        return "MAY";
+    case LB_LEVEL_HOUSE:
+        return "HOUSE";
+    }
+    LB_UNREACHABLE("a level");
+    return "";
+}
+
+void report_rule(const struct lb_case_spec *spec, char ret_name[REPORT_RULE_MAX])
+{
+    bool is_house = spec->document.size == 8 && memcmp(spec->document.bytes, "LASTBYTE", 8) == 0;
+
+    if (is_house) {
+        snprintf(ret_name, REPORT_RULE_MAX, "%.*s", (int)spec->section.size, spec->section.bytes);
+    } else {
+        snprintf(ret_name, REPORT_RULE_MAX, "%.*s %.*s", (int)spec->document.size,
+                 spec->document.bytes, (int)spec->section.size, spec->section.bytes);
+    }
+}
 
 void report_slice(uint32_t slice, char ret_text[REPORT_SLICE_MAX])
 {
@@ -222,13 +252,13 @@ void report_explained(const char *path, const struct lb_case *c, const struct lb
     report_details(path, c, &explained);
 }
 
-static void print_reproduce(FILE *file, const char *path, const struct lb_variant *variant)
+void report_command(FILE *file, const char *path, const struct lb_variant *variant)
 {
     char slice[REPORT_SLICE_MAX];
     char fault[LB_FAULT_TEXT_MAX];
 
     report_slice(variant->slice, slice);
-    fprintf(file, "  reproduce: lastbyte run ");
+    fprintf(file, "lastbyte run ");
     report_word(file, path);
     fprintf(file, " --slice %s", slice);
     if (strcmp(variant->name, LB_EXPLORED) == 0) {
@@ -244,6 +274,12 @@ static void print_reproduce(FILE *file, const char *path, const struct lb_varian
         fprintf(file, " --fault ");
         report_word(file, fault);
     }
+}
+
+static void print_reproduce(FILE *file, const char *path, const struct lb_variant *variant)
+{
+    fprintf(file, "  reproduce: ");
+    report_command(file, path, variant);
     fprintf(file, "\n");
 }
 
@@ -268,6 +304,10 @@ static void on_assertion(const char *file, int line, const char *expression)
 {
     fflush(stdout);
     fprintf(stderr, "%s:%d: assertion failed: %s\n", file, line, expression);
+    if (running.crash != NULL) {
+        snprintf(running.crash, running.crash_size, "%s:%d: assertion failed: %s", file, line,
+                 expression);
+    }
     if (running.path != NULL) {
         fprintf(stderr, "CRASH  while running %s\n", running.path);
         if (running.variant != NULL) {
@@ -281,4 +321,53 @@ void report_running(const char *path, const struct lb_variant *variant)
     running.path = path;
     running.variant = variant;
     lb_assert_hook = on_assertion;
+}
+
+void report_crash_into(char *text, size_t size)
+{
+    running.crash = text;
+    running.crash_size = size;
+}
+
+/* How many bytes the character at the front of `bytes` has; 0: it is none that XML allows. */
+static size_t character_size(const unsigned char *bytes, size_t size)
+{
+    static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
+    size_t count = bytes[0] < 0x80 ? 1 : bytes[0] < 0xe0 ? 2 : bytes[0] < 0xf0 ? 3 : 4;
+    uint32_t point = bytes[0] & (count == 1 ? 0x7fu : 0xffu >> (count + 1));
+
+    if (count > size || (bytes[0] >= 0x80 && bytes[0] < 0xc0) || bytes[0] >= 0xf8) {
+        return 0;
+    }
+    for (size_t i = 1; i < count; i++) {
+        if ((bytes[i] & 0xc0) != 0x80) {
+            return 0;
+        }
+        point = point << 6 | (bytes[i] & 0x3fu);
+    }
+    bool is_control = (point < 0x20 && point != '\t' && point != '\n') ||
+                      (point >= 0x7f && point < 0xa0); /* those of two bytes as well */
+    bool is_none = point < least[count] || point > 0x10ffff ||
+                   (point >= 0xd800 && point < 0xe000) || point == 0xfffe || point == 0xffff;
+    return is_control || is_none ? 0 : count;
+}
+
+char *report_plain(const char *bytes, size_t size)
+{
+    char *text = tool_alloc(size * 4 + 1);
+    size_t used = 0;
+
+    for (size_t i = 0; i < size;) {
+        size_t count = character_size((const unsigned char *)bytes + i, size - i);
+
+        if (count == 0) {
+            used += (size_t)snprintf(text + used, 5, "\\x%02x", (unsigned char)bytes[i++]);
+        } else {
+            memcpy(text + used, bytes + i, count);
+            used += count;
+            i += count;
+        }
+    }
+    text[used] = '\0';
+    return text;
 }

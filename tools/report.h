@@ -17,6 +17,14 @@ void report_slice(uint32_t slice, char ret_text[REPORT_SLICE_MAX]);
 /* report_slice_parse: the slice that report_slice spells so; false if there is none. */
 bool report_slice_parse(const char *text, uint32_t *ret_slice);
 
+/* report_level: the word of a level: "MUST", ...: a static string. */
+const char *report_level(enum lb_level level);
+
+#define REPORT_RULE_MAX 64 /* bytes of a rule's name, the NUL included */
+
+/* report_rule: what a `spec` line cites: "R3" for a rule of ours, "RFC9112 9.3" for others. */
+void report_rule(const struct lb_case_spec *spec, char ret_name[REPORT_RULE_MAX]);
+
 /* report_text: prints text from a file or a child; a control byte becomes \xHH. */
 void report_text(FILE *file, const char *bytes, size_t size);
 
@@ -55,5 +63,18 @@ void report_fault_error(const char *command, const char *option, const char *tex
  * be NULL. Both are kept until the next call; NULL says that nothing runs.
  */
 void report_running(const char *path, const struct lb_variant *variant);
+
+/* report_crash_into: a failed assertion is also told to `text`, of `size` bytes, which is kept until the
+ * next call; NULL: no more. */
+void report_crash_into(char *text, size_t size);
+
+/*
+ * report_plain: gives text as JSON and XML can hold it (free): valid UTF-8; of a control byte but tab and
+ * newline, and of a byte that is no part of a character, \xHH.
+ */
+char *report_plain(const char *bytes, size_t size);
+
+/* report_command: prints the command of report_reproduce, without what stands before it. */
+void report_command(FILE *file, const char *path, const struct lb_variant *variant);
 
 #endif

@@ -12,7 +12,7 @@
 
 #define CASE_SUFFIX ".case"
 
-static void print_error(const struct lb_case_error *error)
+void select_complain(const struct lb_case_error *error)
 {
     char text[768];
 
@@ -84,7 +84,7 @@ bool select_load_family(const char *file, struct lb_family **ret_family)
     if (lb_family_load(file, ret_family, &error) == LB_OK) {
         return true;
     }
-    print_error(&error);
+    select_complain(&error);
     return false;
 }
 
@@ -133,15 +133,25 @@ static void families_expand(struct paths *paths)
     *paths = expanded;
 }
 
-/* The family of a path with a part, and which case of it that is; a message if it is none. */
-static bool family_find(const char *path, struct lb_family **ret_family, uint32_t *ret_index)
+/* Makes an error about a file as a whole. */
+static void error_fill(struct lb_case_error *ret_error, const char *file, const char *found,
+                       const char *expected)
+{
+    *ret_error = (struct lb_case_error){0};
+    snprintf(ret_error->file, sizeof(ret_error->file), "%s", file);
+    snprintf(ret_error->found, sizeof(ret_error->found), "%s", found);
+    snprintf(ret_error->expected, sizeof(ret_error->expected), "%s", expected);
+}
+
+/* The family of a path with a part, and which case of it that is; false with an error if it is none. */
+static bool family_find(const char *path, struct lb_family **ret_family, uint32_t *ret_index,
+                        struct lb_case_error *ret_error)
 {
     char *file = files_whole(path);
-    bool is_found = select_load_family(file, ret_family);
+    bool is_found = lb_family_load(file, ret_family, ret_error) == LB_OK;
 
     if (is_found && !lb_family_find(*ret_family, files_part(path), ret_index)) {
-        fprintf(stderr, "%s: no row, or rows, of this family are called '%s'\n", file,
-                files_part(path));
+        error_fill(ret_error, file, files_part(path), "a row, or rows, of this family");
         lb_family_free(ret_family);
         is_found = false;
     }
@@ -151,11 +161,12 @@ static bool family_find(const char *path, struct lb_family **ret_family, uint32_
 
 bool select_is_few(const char *path)
 {
+    struct lb_case_error error = {0};
     struct lb_family *family = NULL;
     uint32_t index = 0;
     bool is_few = true;
 
-    if (files_part(path) != NULL && family_find(path, &family, &index)) {
+    if (files_part(path) != NULL && family_find(path, &family, &index, &error)) {
         is_few = lb_family_is_few(family, index);
     }
     lb_family_free(&family);
@@ -339,33 +350,39 @@ bool select_load_row(const struct lb_family *family, uint32_t index, struct lb_c
     if (lb_family_case(family, index, ret_case, &error) == LB_OK) {
         return true;
     }
-    print_error(&error);
+    select_complain(&error);
+    return false;
+}
+
+bool select_read(const char *path, struct lb_case *ret_case, struct lb_case_error *ret_error)
+{
+    struct lb_family *family = NULL;
+    uint32_t index = 0;
+
+    if (files_part(path) != NULL) {
+        bool is_case = family_find(path, &family, &index, ret_error) &&
+                       lb_family_case(family, index, ret_case, ret_error) == LB_OK;
+
+        lb_family_free(&family);
+        return is_case;
+    }
+    if (!files_has_suffix(path, LB_FAMILY_SUFFIX)) {
+        return lb_case_load(path, ret_case, ret_error) == LB_OK;
+    }
+    if (lb_family_load(path, &family, ret_error) == LB_OK) { /* broken when it was expanded */
+        error_fill(ret_error, path, "a family", "one of its cases");
+        lb_family_free(&family);
+    }
     return false;
 }
 
 bool select_load(const char *path, struct lb_case *ret_case)
 {
     struct lb_case_error error = {0};
-    struct lb_family *family = NULL;
-    uint32_t index = 0;
 
-    if (files_part(path) != NULL) {
-        bool is_case =
-            family_find(path, &family, &index) && select_load_row(family, index, ret_case);
-
-        lb_family_free(&family);
-        return is_case;
-    }
-    if (files_has_suffix(path, LB_FAMILY_SUFFIX)) {
-        if (select_load_family(path, &family)) { /* it was broken when it was expanded */
-            fprintf(stderr, "%s: a family, expected one of its cases\n", path);
-            lb_family_free(&family);
-        }
+    if (!select_read(path, ret_case, &error)) {
+        select_complain(&error);
         return false;
     }
-    if (lb_case_load(path, ret_case, &error) == LB_OK) {
-        return true;
-    }
-    print_error(&error);
-    return false;
+    return true;
 }

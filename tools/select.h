@@ -51,6 +51,12 @@ bool select_is_few(const char *path);
  */
 enum exit_code select_same_ids(const char *command, const struct paths *paths);
 
+/* select_read: loads a case; false with *ret_error filled if it is none. */
+bool select_read(const char *path, struct lb_case *ret_case, struct lb_case_error *ret_error);
+
+/* select_complain: prints why a file is no case, to standard error. */
+void select_complain(const struct lb_case_error *error);
+
 /* select_load: loads a case; a message with its place is printed if it is none. */
 bool select_load(const char *path, struct lb_case *ret_case);
 
