@@ -8,7 +8,7 @@
  * C: they are declared here.
  *
  * AddressSanitizer has to know which stack is current, and keeps its own bookkeeping per stack: it
- * is told before and after each jump. Functions around a jump are not instrumented, because a frame
+ * is told before and after each jump, and so is MemorySanitizer. Functions around a jump are not instrumented, because a frame
  * of theirs would be registered on one stack and released on the other.
  *
  * Invariants:
@@ -45,7 +45,16 @@
 #define FIBER_TSAN 0
 #endif
 
-#if defined(__clang__) && FIBER_TSAN /* no_sanitize leaves the calls that keep its call stack */
+#if FIBER_HAS(memory_sanitizer)
+#define FIBER_MSAN 1
+#include <sanitizer/msan_interface.h>
+#else
+#define FIBER_MSAN 0
+#endif
+
+#if FIBER_MSAN /* no_sanitize leaves the calls that clean the shadow of parameters */
+#define FIBER_BARE __attribute__((no_sanitize("memory"), noinline))
+#elif defined(__clang__) && FIBER_TSAN /* no_sanitize leaves the calls that keep its call stack */
 #define FIBER_BARE __attribute__((disable_sanitizer_instrumentation, noinline))
 #else
 #define FIBER_BARE __attribute__((no_sanitize("address"), no_sanitize("thread"), noinline))
@@ -72,6 +81,9 @@ FIBER_BARE static void fiber_leave(void **ret_fake_stack, const struct lbi_fiber
 #if FIBER_TSAN
     __tsan_switch_to_fiber(to->race_state, 0);
 #endif
+#if FIBER_MSAN
+    __msan_start_switch_fiber(to->stack, to->stack_size);
+#endif
     (void)ret_fake_stack;
     (void)to;
 }
@@ -81,10 +93,14 @@ FIBER_BARE static void fiber_arrive(void *fake_stack, struct transfer transfer)
 {
     struct lbi_fiber *origin = transfer.data;
     origin->context = transfer.context;
-#if FIBER_ASAN
+#if FIBER_ASAN || FIBER_MSAN
     const void *stack = NULL;
     size_t size = 0;
+#if FIBER_ASAN
     __sanitizer_finish_switch_fiber(fake_stack, &stack, &size);
+#else
+    __msan_finish_switch_fiber(&stack, &size);
+#endif
     origin->stack = (unsigned char *)(uintptr_t)stack; /* the outside's is only known from here */
     origin->stack_size = size;
 #endif
