@@ -147,6 +147,8 @@ static void caller_send(struct lb_world *world, struct lb_caller *caller, struct
     }
     caller->response = response;
     caller->code = lb_response_code(response);
+    caller->told_size = lb_response_size(response);
+    caller->is_told_decoded = lb_response_is_decoded(response);
     seen->code = caller->code;
     world->result->responses++;
     if (caller->code == 101 && caller->line->is_upgrade) {

@@ -68,6 +68,33 @@ static struct breach body_breach(const struct lb_wire_exchange *exchange,
     return coding_breach(model, caller);
 }
 
+/* told_breach: what a response said of its body, against the model's (F8, F12). */
+static struct breach told_breach(const struct lb_wire_exchange *exchange,
+                                 const struct lb_caller *caller)
+{
+    const struct lb_model *model = &exchange->model;
+    bool is_sized = caller->told_size != LB_SIZE_UNKNOWN;
+    bool is_framed = model->framing == LB_MODEL_CHUNKED || model->framing == LB_MODEL_UNTIL_CLOSE;
+    if (!model->is_known) {
+        return (struct breach){NULL, NULL};
+    }
+    if (caller->is_told_decoded && (!exchange->is_gzip || model->framing == LB_MODEL_NONE ||
+                                    model->coding == LB_MODEL_PLAIN)) {
+        return (struct breach){"F8", "decoded-without-a-cause"};
+    }
+    if (model->is_decoded != caller->is_told_decoded && model->body_size > 0) {
+        return (struct breach){"F8", "coding-kept-back"};
+    }
+    if (is_sized && (is_framed || caller->is_told_decoded)) {
+        return (struct breach){"F12", "size-from-nowhere"};
+    }
+    if (model->framing == LB_MODEL_LENGTH && model->is_complete && !caller->is_told_decoded &&
+        caller->told_size != model->body_size) {
+        return (struct breach){"F12", "another-size"};
+    }
+    return (struct breach){NULL, NULL};
+}
+
 /* moment_of: when a connection did something first; UINT32_MAX: never. */
 static uint32_t moment_of(const struct lb_net_log *log, enum lb_net_record_kind kind)
 {
@@ -159,7 +186,8 @@ static struct breach exchange_breach(const struct lb_world *world,
     if (model->code != caller->code) {
         return (struct breach){"F5", "another-status"};
     }
-    return body_breach(exchange, caller);
+    breach = told_breach(exchange, caller);
+    return breach.rule != NULL ? breach : body_breach(exchange, caller);
 }
 
 /* unasked_breach: the same for a connection on which nothing was written: what its server has sent, or

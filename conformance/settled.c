@@ -18,6 +18,8 @@
 
 #define DECODED_FREE (1u << 20) /* what a coding may grow to whatever its ratio */
 
+#define PROFILE_ROWS 64 /* of a profile; one with more is not judged */
+
 enum standing {
     STANDING_DIALING,
     STANDING_HELD,
@@ -523,6 +525,30 @@ static void judge_freed(struct lb_world *world)
     }
 }
 
+/* judge_profile: the transport's own list of its live workers, against the simulation's (E1): a leak that
+ * it does not show is one that nobody finds. */
+static void judge_profile(struct lb_world *world)
+{
+    struct lb_profile_row rows[PROFILE_ROWS];
+    size_t row_count = 0;
+    uint32_t listed[LB_ROLE_COUNT] = {0};
+    lb_transport_profile(world->transport, rows, PROFILE_ROWS, &row_count);
+    if (row_count == PROFILE_ROWS) {
+        return; /* there may be more */
+    }
+    for (size_t i = 0; i < row_count; i++) {
+        listed[rows[i].role] += rows[i].count;
+    }
+    for (uint32_t i = 0; i < lb_stage_worker_count(world); i++) {
+        struct lb_sim_view view;
+        lb_stage_view(world, i, &view);
+        listed[view.role] -= view.state == LB_SIM_DONE ? 0 : 1;
+    }
+    if (listed[LB_ROLE_READ] != 0 || listed[LB_ROLE_WRITE] != 0 || listed[LB_ROLE_DIAL] != 0) {
+        lb_world_find(world, "E1", "profile-miscounts", "the profile does not show who is there");
+    }
+}
+
 void lb_rules_settled(struct lb_world *world, enum lb_phase phase)
 {
     LB_ASSERT(world->stage != NULL || lb_sim_current(world->sim) < 0);
@@ -545,4 +571,7 @@ void lb_rules_settled(struct lb_world *world, enum lb_phase phase)
         }
     }
     judge_callers(world, phase);
+    if (world->stage == NULL) {
+        judge_profile(world);
+    }
 }

@@ -91,6 +91,8 @@ struct lb_caller {
     size_t received_capacity;
     uint64_t fill_offset;   /* of the next byte that an expected `fill` names */
     uint16_t code;          /* of the head; 0: none came */
+    uint64_t told_size;     /* what the response says of its body's size */
+    bool is_told_decoded;   /* and of its coding */
     enum lb_status outcome; /* LB_OK while it goes on; LB_END or an error once seen */
     uint64_t outcome_time_ns;
     bool is_answered;           /* send has returned */
