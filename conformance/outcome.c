@@ -233,6 +233,10 @@ static void outcome_mix(const struct lb_world *world, const struct lb_line *line
         world->result->outcome_hash =
             (world->result->outcome_hash ^ words[i]) * UINT64_C(0x100000001b3);
     }
+    for (size_t i = 1; world->outcomes != NULL && i < sizeof words / sizeof words[0]; i++) {
+        uint64_t *outcome = &world->outcomes[words[0]];
+        *outcome = (*outcome ^ (words[i] + 1)) * UINT64_C(0x100000001b3);
+    }
 }
 
 /* outcome_note: alternative `index` of a line has come. */

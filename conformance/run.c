@@ -68,6 +68,9 @@ static void world_emit(struct lb_trace *trace, enum lb_event event, const char *
     struct lb_world *world =
         (struct lb_world *)(void *)((char *)trace - offsetof(struct lb_world, trace));
     lb_stage_note(world, subject, lb_event_word(event), value);
+    if (world->cover.counters != NULL) {
+        lb_cover_event(&world->cover, event, subject, value);
+    }
 }
 
 static void world_on_switch(void *context)
@@ -187,6 +190,10 @@ static bool world_begin(struct lb_world *world)
     memset(world->result, 0, sizeof *world->result);
     if (world->story != NULL) {
         lbi_story_begin(world->story, world->c);
+    }
+    lb_cover_begin(&world->cover);
+    if (world->outcomes != NULL) {
+        memset(world->outcomes, 0, world->c->client.count * sizeof *world->outcomes);
     }
     world_reset(world);
     lb_world_set_options(world);
@@ -454,6 +461,16 @@ void lb_runner_free(struct lb_runner **runner_pointer)
 void lb_runner_cover_switches(struct lb_runner *runner, uint8_t *counters, size_t size)
 {
     lb_sim_cover_switches(runner->world.sim, counters, size);
+}
+
+void lb_runner_cover_states(struct lb_runner *runner, uint8_t *counters)
+{
+    runner->world.cover.counters = counters;
+}
+
+void lb_runner_watch_outcomes(struct lb_runner *runner, uint64_t *outcomes)
+{
+    runner->world.outcomes = outcomes;
 }
 
 void lb_runner_watch_decisions(struct lb_runner *runner, uint8_t *alternatives, size_t capacity)

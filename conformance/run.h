@@ -111,6 +111,18 @@ void lb_runner_run(struct lb_runner *runner, const struct lb_case *c,
 /* lb_runner_cover_switches: counts the scheduler's switches as coverage (lb_sim_cover_switches). */
 void lb_runner_cover_switches(struct lb_runner *runner, uint8_t *counters, size_t size);
 
+#define LB_COVER_STATES_SIZE 256
+
+/* lb_runner_cover_states: from now on counts each event of the transport, by the state in which it finds
+ * its connection and by that of the body there, in a map of LB_COVER_STATES_SIZE; NULL: no more. Keeps
+ * counters. */
+void lb_runner_cover_states(struct lb_runner *runner, uint8_t *counters);
+
+/* lb_runner_watch_outcomes: from now on adds, for each line of a case's client lane, what it saw to a hash
+ * (0: it saw nothing). A run clears those of its case. Keeps outcomes, of LB_CASE_LINES_MAX; NULL: no
+ * more. */
+void lb_runner_watch_outcomes(struct lb_runner *runner, uint64_t *outcomes);
+
 /* lb_runner_watch_decisions: notes the alternatives at each decision (lb_sim_watch_decisions). */
 void lb_runner_watch_decisions(struct lb_runner *runner, uint8_t *alternatives, size_t capacity);
 

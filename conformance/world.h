@@ -19,6 +19,7 @@
  *   variant.c   the default set of variants
  *   narrate.c   the trace as text
  *   story.c     the trace as a record; who tells from it: story.h
+ *   cover.c     events by the state in which they find things, as coverage
  */
 #ifndef LASTBYTE_CONFORMANCE_WORLD_H
 #define LASTBYTE_CONFORMANCE_WORLD_H
@@ -143,6 +144,14 @@ struct lb_counted_memory {
 
 struct lb_peer;  /* a connection as its server sees it; the stage knows what it is */
 struct lb_stage; /* what the interpreters stand on (stage.h) */
+#define LB_COVER_SLOTS 64 /* connections that coverage tells apart */
+
+/* Coverage of states (cover.c). */
+struct lb_cover {
+    uint8_t *counters; /* LB_COVER_STATES_SIZE; NULL: nobody asks */
+    uint8_t connections[LB_COVER_SLOTS];
+    uint8_t bodies[LB_COVER_SLOTS];
+};
 
 struct lb_world {
     struct lb_sim *sim;
@@ -175,6 +184,8 @@ struct lb_world {
     const char *lifetime; /* when they were gone; NULL: not yet, or there is no profile */
     struct lb_wire *wire; /* the model's storage (wire.c) */
     uint32_t *taken;      /* for each client line, the alternatives that came; NULL: nobody asks */
+    uint64_t *outcomes;   /* for each client line, a hash of what it saw; NULL: nobody asks */
+    struct lb_cover cover;
 };
 
 /* lb_world_set_options: a run begins: reads the options from its case, which judges ask for often. */
@@ -295,6 +306,14 @@ enum lb_phase { LB_PHASE_SCRIPT, LB_PHASE_TIMEOUTS, LB_PHASE_IDLE_CLOSED, LB_PHA
 void lb_rules_settled(struct lb_world *world, enum lb_phase phase);
 /* lb_rules_traffic: judges what passed on the connections and what the callers saw of it. */
 void lb_rules_traffic(struct lb_world *world);
+
+/* -- cover.c -- */
+
+/* lb_cover_begin: a run begins. */
+void lb_cover_begin(struct lb_cover *cover);
+/* lb_cover_event: counts an event of the transport; somebody asks. */
+void lb_cover_event(struct lb_cover *cover, enum lb_event event, const char *subject,
+                    uint64_t value);
 
 /* -- narrate.c -- */
 

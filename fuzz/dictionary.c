@@ -1,14 +1,14 @@
 /*
  * The dictionary of the byte form: each operation alone and with its common operands, and the
- * idioms. The committed fuzz/lifecycle.dict is this text; a test compares.
+ * idioms. The committed fuzz/operations.dict is this text; a test compares.
  */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "core/assert.h"
+#include "mutator.h"
 #include "operations.h"
-#include "target.h"
 
 static void print_entry(FILE *stream, const char *word, const char *suffix, const uint8_t *bytes,
                         size_t size)
@@ -54,7 +54,7 @@ void lb_dictionary_text(char **ret_text, size_t *ret_size)
     const char *name;
     size_t size;
     LB_ASSERT(stream != NULL);
-    fprintf(stream, "# Operations of the byte form. Generated: lifecycle_replay --dictionary\n");
+    fprintf(stream, "# Operations of the byte form. Generated: replay_lifecycle --dictionary\n");
     for (int i = 0; i < LBI_OPERATION_COUNT; i++) {
         print_operation(stream, (enum lbi_operation)i);
     }

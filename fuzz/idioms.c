@@ -3,8 +3,8 @@
  * bytes each, so that every engine takes them.
  */
 #include "core/assert.h"
+#include "mutator.h"
 #include "operations.h"
-#include "target.h"
 
 #define OP(name) 0x80 | LBI_OPERATION_##name
 #define IDIOM_SIZE_MAX 32

@@ -8,15 +8,18 @@
  *
  * Invariant: what is written stays within size_max; a change that would not fit is not made.
  */
+#include "mutator.h"
+
 #include <string.h>
 
 #include "core/assert.h"
 #include "operations.h"
-#include "target.h"
 
 #define RECORDS_MAX 256u /* records that a change can meet; those behind stay as they are */
 #define SLICE_MAX 8u     /* records that are copied, moved or deleted at once */
 #define INSERT_MAX 512u  /* bytes of one change */
+#define PREFIX_MAX 4u    /* operands before the first record that a change can make */
+#define OWN_MAX 16u      /* operations of a target's own */
 
 /* An input and where its records begin; starts[count] is its end. */
 struct input {
@@ -26,6 +29,7 @@ struct input {
     size_t starts[RECORDS_MAX + 1];
     uint32_t count;
     uint64_t random;
+    const struct lb_mutator *mutator;
 };
 
 static uint32_t random_below(struct input *input, uint32_t bound)
@@ -137,10 +141,36 @@ static uint8_t random_operand(struct input *input, enum lbi_operand kind)
     return (uint8_t)random_below(input, 128);
 }
 
-/* random_record: an operation with operands of its kinds; likelier the more slots it has. */
+/* random_own: an operation of a target's own, with some operands, mostly small. */
+static size_t random_own(struct input *input, uint8_t *ret_bytes)
+{
+    size_t size = 1 + random_below(input, LBI_OPERANDS_MAX + 1);
+    ret_bytes[0] = (uint8_t)(0x80 | random_below(input, OWN_MAX));
+    for (size_t i = 1; i < size; i++) {
+        ret_bytes[i] = (uint8_t)random_below(input, random_below(input, 2) == 0 ? 8 : 128);
+    }
+    return size;
+}
+
+/* random_operation: half of them favoured ones; likelier the more slots it has. */
+static enum lbi_operation random_operation(struct input *input)
+{
+    const struct lb_mutator *mutator = input->mutator;
+    if (mutator->favoured_count > 0 && random_below(input, 2) == 0) {
+        uint8_t index = mutator->favoured[random_below(input, (uint32_t)mutator->favoured_count)];
+        LB_ASSERT(index < LBI_OPERATION_COUNT);
+        return (enum lbi_operation)index;
+    }
+    return lbi_operation_of_slot((uint8_t)random_below(input, 128));
+}
+
+/* random_record: an operation with operands of its kinds. */
 static size_t random_record(struct input *input, uint8_t *ret_bytes)
 {
-    enum lbi_operation operation = lbi_operation_of_slot((uint8_t)random_below(input, 128));
+    if (input->mutator->form == LB_TARGET_OWN) {
+        return random_own(input, ret_bytes);
+    }
+    enum lbi_operation operation = random_operation(input);
     const struct lbi_operation_row *row = lbi_operation_row(operation);
     size_t size = 1;
     ret_bytes[0] = (uint8_t)(0x80 | operation);
@@ -166,6 +196,9 @@ static bool change_insert_idiom(struct input *input)
     uint32_t count = 0;
     size_t size = 0;
     const char *name;
+    if (input->mutator->form == LB_TARGET_OWN) {
+        return false;
+    }
     while (lb_idiom(count, &size, &name) != NULL) {
         count++;
     }
@@ -204,8 +237,28 @@ static bool change_opcode(struct input *input)
         return false;
     }
     uint32_t index = random_below(input, input->count);
-    enum lbi_operation operation = lbi_operation_of_slot((uint8_t)random_below(input, 128));
+    bool is_own = input->mutator->form == LB_TARGET_OWN;
+    uint8_t operation =
+        is_own ? (uint8_t)random_below(input, OWN_MAX) : (uint8_t)random_operation(input);
     input->bytes[input->starts[index]] = (uint8_t)(0x80 | operation);
+    return true;
+}
+
+/* change_prefix: an operand before the first record, which need not be there yet. */
+static bool change_prefix(struct input *input)
+{
+    size_t size = input->count > 0 ? input->starts[0] : input->size;
+    size_t place = random_below(input, PREFIX_MAX);
+    if (input->mutator->form != LB_TARGET_PREFIXED) {
+        return false;
+    }
+    for (; size <= place; size++) {
+        const uint8_t zero = 0;
+        if (!input_replace(input, size, size, &zero, 1)) {
+            return false;
+        }
+    }
+    input->bytes[place] = (uint8_t)random_below(input, random_below(input, 2) == 0 ? 16 : 128);
     return true;
 }
 
@@ -298,21 +351,23 @@ typedef bool change_fn(struct input *input);
 static change_fn *const changes[] = {
     change_insert,  change_insert, change_insert_idiom, change_delete,
     change_replace, change_opcode, change_operand,      change_operand,
-    change_operand, change_swap,   change_copy,
+    change_operand, change_swap,   change_copy,         change_prefix,
 };
 
 #define CHANGE_COUNT (sizeof(changes) / sizeof(*changes))
 
-size_t LLVMFuzzerCustomMutator(uint8_t *bytes, size_t size, size_t size_max, unsigned int seed)
+size_t lb_mutator_mutate(const struct lb_mutator *mutator, uint8_t *bytes, size_t size,
+                         size_t size_max)
 {
-    struct input input;
+    struct input input = {.bytes = bytes,
+                          .size = size,
+                          .size_max = size_max,
+                          .random = mutator->seed,
+                          .mutator = mutator};
     LB_ASSERT(size <= size_max);
-    input.bytes = bytes;
-    input.size = size;
-    input.size_max = size_max;
-    input.random = seed;
-    if (random_below(&input, 4) == 0) {
-        return LLVMFuzzerMutate(bytes, size, size_max);
+    LB_ASSERT(mutator->form != LB_TARGET_TEXT);
+    if (mutator->mutate_bytes != NULL && random_below(&input, 4) == 0) {
+        return mutator->mutate_bytes(bytes, size, size_max);
     }
     input.count = find_records(bytes, size, input.starts);
     uint32_t count = 1 + (random_below(&input, 2) == 0 ? 0 : random_below(&input, 4));
@@ -325,16 +380,15 @@ size_t LLVMFuzzerCustomMutator(uint8_t *bytes, size_t size, size_t size_max, uns
     return input.size;
 }
 
-size_t LLVMFuzzerCustomCrossOver(const uint8_t *first, size_t first_size, const uint8_t *second,
-                                 size_t second_size, uint8_t *ret_bytes, size_t size_max,
-                                 unsigned int seed)
+size_t lb_mutator_cross(unsigned int seed, const uint8_t *first, size_t first_size,
+                        const uint8_t *second, size_t second_size, uint8_t *ret_bytes,
+                        size_t size_max)
 {
-    struct input input;
     size_t starts[RECORDS_MAX + 1];
-    input.bytes = ret_bytes;
-    input.size = first_size < size_max ? first_size : size_max;
-    input.size_max = size_max;
-    input.random = seed;
+    struct input input = {.bytes = ret_bytes,
+                          .size = first_size < size_max ? first_size : size_max,
+                          .size_max = size_max,
+                          .random = seed};
     if (input.size > 0) {
         memcpy(ret_bytes, first, input.size);
     }

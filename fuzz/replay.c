@@ -17,7 +17,8 @@
 #include <sys/stat.h>
 
 #include "core/assert.h"
-#include "target.h"
+#include "engine.h"
+#include "mutator.h"
 
 #define EXIT_BAD_USAGE 2
 #define EXIT_LOST 3
@@ -27,9 +28,6 @@
 #define DEPTH_MAX 8 /* of directories */
 
 /* What some targets have and some have not. */
-#pragma weak lb_target_counters
-#pragma weak lb_dictionary_text
-#pragma weak LLVMFuzzerInitialize
 #pragma weak LLVMFuzzerCustomMutator
 #pragma weak LLVMFuzzerCustomCrossOver
 
@@ -190,7 +188,7 @@ static void run_bytes(const uint8_t *bytes, size_t size)
 
 static uint64_t last_hash(void)
 {
-    return lb_target_counters != NULL ? lb_target_counters()->trace_hash : 0;
+    return lb_target_counters(lb_engine_target())->trace_hash;
 }
 
 /* replay_inputs: every input as often as asked; whether all runs of each gave one trace. */
@@ -260,11 +258,7 @@ static void replay_mutants(const struct replay *replay)
 /* print_stats: what the runs since `before` did. */
 static void print_stats(const char *what, const struct lb_target_counters *before)
 {
-    if (lb_target_counters == NULL) {
-        printf("%s: this target keeps no statistics\n", what);
-        return;
-    }
-    const struct lb_target_counters *now = lb_target_counters();
+    const struct lb_target_counters *now = lb_target_counters(lb_engine_target());
     uint64_t runs = now->runs - before->runs;
     double all = runs > 0 ? (double)runs : 1.0;
     printf("%s: %" PRIu64 " runs, %.1f %% came to a response, %.1f %% reused a connection, "
@@ -316,9 +310,6 @@ static void print_dictionary(void)
 {
     char *text = NULL;
     size_t size = 0;
-    if (lb_dictionary_text == NULL) {
-        usage_fail("this target has no dictionary", "");
-    }
     lb_dictionary_text(&text, &size);
     fwrite(text, 1, size, stdout);
     free(text);
@@ -386,16 +377,14 @@ int main(int argc, char **argv)
         fprintf(stderr, "replay: no file in what was named\n");
         return EXIT_BAD_USAGE;
     }
-    if (LLVMFuzzerInitialize != NULL) {
-        (void)LLVMFuzzerInitialize(&argc, &argv);
-    }
+    (void)LLVMFuzzerInitialize(&argc, &argv);
     bool is_same = replay_inputs(&replay);
     printf("%zu files, nothing found\n", replay.count);
     if (replay.has_stats) {
         print_stats("files", &before);
     }
     if (replay.mutants > 0) {
-        before = lb_target_counters != NULL ? *lb_target_counters() : before;
+        before = *lb_target_counters(lb_engine_target());
         replay_mutants(&replay);
         print_stats("mutants", &before);
     }

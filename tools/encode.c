@@ -4,9 +4,9 @@
  */
 #include "codec.h"
 #include "core/assert.h"
+#include "mutator.h"
 #include "options.h"
 #include "select.h"
-#include "target.h"
 
 #include <errno.h>
 #include <inttypes.h>

@@ -12,6 +12,7 @@
 #include "files.h"
 #include "options.h"
 #include "report.h"
+#include "select.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -36,11 +37,11 @@ struct fuzz_finding {
 };
 
 struct fuzz {
-    const char *target;
+    const struct lb_target_row *target;
     const char *binary;
     const char *corpus; /* NULL: OUT/corpus */
     const char *seeds;  /* NULL: corpus/TARGET of the sources */
-    const char *out;
+    const char *out;    /* NULL: fuzz-out/TARGET */
     uint64_t seconds;
     uint64_t jobs;
     uint64_t seed;
@@ -48,6 +49,7 @@ struct fuzz {
 
     char *binary_found;
     char *corpus_made;
+    char *out_made;
     struct paths words; /* paths made for the engine */
     char *dictionary;
     uv_loop_t loop;
@@ -214,7 +216,7 @@ static bool fuzz_start_engine(struct fuzz *fuzz, uint64_t index)
                          elapsed < fuzz->seconds ? fuzz->seconds - elapsed : 1);
     arguments_add_number(arguments, &count, "timeout", 10);
     arguments_add_number(arguments, &count, "rss_limit_mb", 512);
-    arguments_add_number(arguments, &count, "max_len", 4096);
+    arguments_add_number(arguments, &count, "max_len", fuzz->target->size_max);
     arguments_add_number(arguments, &count, "print_final_stats", 1);
     arguments_add_text(arguments, &count, "artifact_prefix", prefix);
     if (fuzz->seed != FUZZ_SEED_NONE) {
@@ -353,6 +355,7 @@ static void fuzz_print_finding(const struct fuzz *fuzz, size_t index)
     printf("\n  input      ");
     report_word(stdout, finding->path);
     printf("\n  reproduce: lastbyte replay ");
+    report_target(fuzz->target->name);
     report_word(stdout, finding->path);
     printf("\n  sanitized: ");
     report_word(stdout, fuzz->binary_found);
@@ -413,7 +416,8 @@ static enum exit_code fuzz_run(struct fuzz *fuzz)
 /* Gives the engine's file beside this program, or in the folders where the presets build it. */
 static char *fuzz_find_binary(const char *target)
 {
-    static const char *const folders[] = {".", "fuzz", "../fuzz", "build/fuzz"};
+    static const char *const folders[] = {".",          "fuzz",      "../fuzz",
+                                          "build/fuzz", "../fuzz19", "fuzz19"};
     char self[4096];
     size_t size = sizeof(self);
 
@@ -464,7 +468,7 @@ static enum exit_code fuzz_prepare(struct fuzz *fuzz)
 
     fuzz_keep_paths(fuzz);
     if (fuzz->binary == NULL) {
-        fuzz->binary_found = fuzz_find_binary(fuzz->target);
+        fuzz->binary_found = fuzz_find_binary(fuzz->target->name);
     } else if (strchr(fuzz->binary, '/') != NULL) {
         fuzz->binary_found = tool_copy(fuzz->binary);
     } else {
@@ -479,8 +483,12 @@ static enum exit_code fuzz_prepare(struct fuzz *fuzz)
                 "lastbyte fuzz: no engine fuzz_%s found. Build one:\n"
                 "  cmake --preset fuzz && cmake --build build/fuzz --target fuzz_%s\n"
                 "or name it with --binary\n",
-                fuzz->target, fuzz->target);
+                fuzz->target->name, fuzz->target->name);
         return EXIT_USAGE;
+    }
+    if (fuzz->out == NULL) {
+        fuzz->out_made = files_join("fuzz-out", fuzz->target->name);
+        fuzz->out = fuzz->out_made;
     }
     if (fuzz->corpus == NULL) {
         fuzz->corpus_made = files_join(fuzz->out, "corpus");
@@ -500,7 +508,7 @@ static enum exit_code fuzz_prepare(struct fuzz *fuzz)
         fprintf(stderr, "lastbyte fuzz: no folder of seeds at '%s'\n", fuzz->seeds);
         return EXIT_USAGE;
     }
-    snprintf(name, sizeof(name), "fuzz/%s.dict", fuzz->target);
+    snprintf(name, sizeof(name), "fuzz/%s", fuzz->target->dictionary);
     fuzz->dictionary = files_join(LASTBYTE_SOURCE_DIR, name);
     if (!files_is_file(fuzz->dictionary)) {
         free(fuzz->dictionary);
@@ -518,14 +526,15 @@ static void fuzz_free(struct fuzz *fuzz)
     free(fuzz->engines);
     free(fuzz->binary_found);
     free(fuzz->corpus_made);
+    free(fuzz->out_made);
     free(fuzz->dictionary);
     free(fuzz);
 }
 
 /* The seeds in the sources, unless others are named: every input of corpus/TARGET. */
-static char *fuzz_default_seeds(const char *target)
+static char *fuzz_default_seeds(const struct lb_target_row *target)
 {
-    char *folder = files_join(LASTBYTE_SOURCE_DIR "/corpus", target);
+    char *folder = files_join(LASTBYTE_SOURCE_DIR "/corpus", target->seeds);
 
     if (!files_is_folder(folder)) {
         free(folder);
@@ -555,8 +564,7 @@ enum exit_code command_fuzz(int argc, char **argv)
     struct fuzz *fuzz = tool_alloc(sizeof(*fuzz));
     const struct option_row rows[] = {
         OPTIONS_DURATION(0, "time", &fuzz->seconds, "how long: 90s, 15m, 2h (60s)"),
-        OPTIONS_TEXT(0, "target", "NAME", &fuzz->target, "the fuzz target (lifecycle)"),
-        OPTIONS_TEXT(0, "out", "DIR", &fuzz->out, "where findings and logs go (fuzz-out)"),
+        OPTIONS_TEXT(0, "out", "DIR", &fuzz->out, "where findings and logs go (fuzz-out/TARGET)"),
         OPTIONS_TEXT(0, "corpus", "DIR", &fuzz->corpus,
                      "the growing corpus, read and written (OUT/corpus)"),
         OPTIONS_TEXT(0, "seeds", "DIR", &fuzz->seeds, "inputs to start from (corpus/TARGET)"),
@@ -570,22 +578,27 @@ enum exit_code command_fuzz(int argc, char **argv)
     };
     const struct options options = {
         .command = "fuzz",
-        .arguments = "",
+        .arguments = "[TARGET]",
         .about =
             "Hunts for broken rules with libFuzzer, and says what was found, where it is kept\n"
-            "and how to see it again. Ctrl-C ends a campaign early and loses nothing.",
+            "and how to see it again. Ctrl-C ends a campaign early and loses nothing. Without a\n"
+            "target it is `lifecycle`; fuzz/README.md has them all.",
         .rows = rows,
     };
     enum exit_code code = EXIT_USAGE;
     int count = 0;
 
-    fuzz->target = "lifecycle";
-    fuzz->out = "fuzz-out";
     fuzz->seconds = 60;
     fuzz->jobs = 1;
     fuzz->seed = FUZZ_SEED_NONE;
     if (options_begin(&options, argc, argv, &count, &code)) {
-        code = fuzz_campaign(fuzz);
+        code = count > 1 ? EXIT_USAGE : EXIT_AS_EXPECTED;
+        if (count > 1) {
+            fprintf(stderr, "lastbyte fuzz: one target at a time; '%s' is a second one\n", argv[1]);
+        } else {
+            fuzz->target = select_target("fuzz", count == 1 ? argv[0] : REPORT_TARGET);
+            code = fuzz->target == NULL ? EXIT_USAGE : fuzz_campaign(fuzz);
+        }
     }
     fuzz_free(fuzz);
     return code;

@@ -1,8 +1,7 @@
 /*
- * `lastbyte replay`: inputs of a fuzzer again, one run each, judged by the rules that hold for
- * every case. An input is bytes, or a case file, which then runs once as it is written.
+ * `lastbyte replay`: inputs of a fuzzer again, judged by what their target claims. An input is bytes, or a
+ * case file, which then runs once as it is written.
  */
-#include "codec.h"
 #include "core/assert.h"
 #include "options.h"
 #include "report.h"
@@ -16,26 +15,38 @@
 struct replay {
     bool is_verbose;
     bool is_quiet;
+    const char *target_name;
+    struct lb_target *target;
     struct lb_runner *runner;
     struct lb_case c;
     struct lb_result result;
     uint64_t counts[LB_VERDICT_COUNT];
 };
 
-/* Makes the case of an input; false with a message if the file is none. */
-static bool replay_load(struct replay *replay, const char *path)
+/* Judges an input, bytes or a case; false with a message if the file is none. */
+static bool replay_judge(struct replay *replay, const char *path)
 {
     char *bytes = NULL;
     size_t size = 0;
 
     if (select_is_case(path)) {
-        return select_load(path, &replay->c);
+        struct lb_variant variant = {.name = "own"};
+        if (!select_load(path, &replay->c)) {
+            return false;
+        }
+        variant.slice = replay->c.slice_count > 0 ? replay->c.slices[0] : 0;
+        report_running(path, NULL);
+        lb_runner_run(replay->runner, &replay->c, &variant, NULL, &replay->result);
+        report_running(NULL, NULL);
+        return true;
     }
     if (!files_read(path, &bytes, &size)) {
         fprintf(stderr, "lastbyte replay: cannot read %s: %s\n", path, files_reason(path));
         return false;
     }
-    lb_codec_decode((const uint8_t *)bytes, size, &replay->c);
+    report_running(path, NULL);
+    lb_target_judge(replay->target, (const uint8_t *)bytes, size, &replay->result);
+    report_running(NULL, NULL);
     free(bytes);
     return true;
 }
@@ -51,8 +62,8 @@ static void replay_print_case(const struct lb_case *c)
     free(text);
 }
 
-/* The verdict on a run. Decoded cases are judged by the rules alone, as in the fuzz targets: nobody
- * wrote their scripts down to fit the conversation. */
+/* The verdict on a run. Bytes are judged by what their target claims alone: nobody wrote their scripts down
+ * to fit the conversation. */
 static enum lb_verdict replay_verdict(const struct lb_result *result, bool is_text)
 {
     return is_text || result->finding_count > 0 ? result->verdict : LB_VERDICT_PASS;
@@ -66,7 +77,12 @@ static void replay_report(const struct replay *replay, const char *path, bool is
     bool is_bad = report_is_bad(verdict);
 
     if (replay->is_verbose || (!replay->is_quiet && (is_alone || is_bad))) {
-        replay_print_case(&replay->c);
+        if (is_text) {
+            replay_print_case(&replay->c);
+        } else {
+            lb_target_print(replay->target, stdout);
+            printf("\n");
+        }
     }
     if (!is_bad && !is_alone && !replay->is_verbose) {
         return;
@@ -75,13 +91,17 @@ static void replay_report(const struct replay *replay, const char *path, bool is
     report_text(stdout, path, strlen(path));
     printf("\n");
     if (verdict == result->verdict) {
-        report_details(is_text ? path : NULL, &replay->c, result);
+        report_details(is_text ? path : NULL, is_text ? &replay->c : lb_target_case(replay->target),
+                       result);
     } else {
         printf("  no rule is broken, though the conversation did not fit its script (%s)\n",
                lb_verdict_word(result->verdict));
     }
     if (is_bad) {
         printf("  reproduce: lastbyte replay ");
+        if (!is_text) {
+            report_target(replay->target_name);
+        }
         report_word(stdout, path);
         printf("\n");
     }
@@ -89,14 +109,9 @@ static void replay_report(const struct replay *replay, const char *path, bool is
 
 static enum exit_code replay_input(struct replay *replay, const char *path, bool is_alone)
 {
-    struct lb_variant variant = {.name = "own"};
     enum exit_code code = EXIT_USAGE;
 
-    if (replay_load(replay, path)) {
-        variant.slice = replay->c.slice_count > 0 ? replay->c.slices[0] : 0;
-        report_running(path, NULL);
-        lb_runner_run(replay->runner, &replay->c, &variant, NULL, &replay->result);
-        report_running(NULL, NULL);
+    if (replay_judge(replay, path)) {
         LB_ASSERT((unsigned)replay->result.verdict < LB_VERDICT_COUNT);
         enum lb_verdict verdict = replay_verdict(&replay->result, select_is_case(path));
         replay->counts[verdict]++;
@@ -126,9 +141,14 @@ static void replay_summary(const struct replay *replay)
 static enum exit_code replay_run(struct replay *replay, const struct paths *paths)
 {
     enum exit_code code = EXIT_AS_EXPECTED;
+    const struct lb_target_row *row = select_target("replay", replay->target_name);
 
-    if (lb_runner_new(&replay->runner) != LB_OK) {
+    if (row == NULL) {
+        return EXIT_USAGE;
+    }
+    if (lb_runner_new(&replay->runner) != LB_OK || lb_target_new(row, &replay->target) != LB_OK) {
         fprintf(stderr, "lastbyte replay: no runner could be made\n");
+        lb_runner_free(&replay->runner);
         return EXIT_RIG;
     }
     select_case_init(&replay->c);
@@ -139,6 +159,7 @@ static enum exit_code replay_run(struct replay *replay, const struct paths *path
         replay_summary(replay);
     }
     lb_case_deinit(&replay->c);
+    lb_target_free(&replay->target);
     lb_runner_free(&replay->runner);
     return code;
 }
@@ -175,20 +196,23 @@ enum exit_code command_replay(int argc, char **argv)
     const struct option_row rows[] = {
         OPTIONS_FLAG('v', "verbose", &replay->is_verbose, "print every input as a case"),
         OPTIONS_FLAG('q', "quiet", &replay->is_quiet, "print no input as a case"),
+        OPTIONS_TEXT(0, "target", "NAME", &replay->target_name,
+                     "the fuzz target whose input it is (lifecycle)"),
         OPTIONS_LAST,
     };
     const struct options options = {
         .command = "replay",
         .arguments = "FILE|DIR...",
         .about =
-            "Decodes inputs of a fuzzer, prints them as cases, runs them and judges them by the\n"
-            "rules that hold for every case. Case files run once, as they are written.",
+            "Decodes inputs of a fuzzer, prints them as cases, runs them and judges them by what\n"
+            "their target claims. Case files run once, as they are written.",
         .rows = rows,
     };
     struct paths paths = {0};
     enum exit_code code = EXIT_USAGE;
     int count = 0;
 
+    replay->target_name = REPORT_TARGET;
     if (options_begin(&options, argc, argv, &count, &code)) {
         code = replay_gather(argv, count, &paths);
         if (code == EXIT_AS_EXPECTED) {

@@ -155,6 +155,13 @@ static const char *verdict_colour(enum lb_verdict verdict)
     return verdict == LB_VERDICT_PASS || verdict == LB_VERDICT_NOTE ? "\x1b[32m" : "\x1b[33m";
 }
 
+void report_target(const char *name)
+{
+    if (strcmp(name, REPORT_TARGET) != 0) {
+        printf("--target %s ", name);
+    }
+}
+
 void report_verdict(enum lb_verdict verdict)
 {
     bool is_terminal = isatty(STDOUT_FILENO) == 1;

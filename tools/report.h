@@ -11,6 +11,8 @@
 
 #define REPORT_SLICE_MAX 16 /* bytes of a slice as text, the NUL included */
 
+#define REPORT_TARGET "lifecycle" /* the fuzz target that is meant where none is named */
+
 /* report_slice: a slice as options and reports spell it: "written", "whole", or a number. */
 void report_slice(uint32_t slice, char ret_text[REPORT_SLICE_MAX]);
 
@@ -33,6 +35,10 @@ void report_title(const struct lb_case *c);
 
 /* report_word: prints a path so that a shell takes it as one word, and a command as no option. */
 void report_word(FILE *file, const char *word);
+
+/* report_target: prints the option that names a fuzz target, where it is not the one that is meant
+ * anyway. */
+void report_target(const char *name);
 
 /* report_verdict: prints the word of a verdict in a column, in colour on a terminal. */
 void report_verdict(enum lb_verdict verdict);

@@ -386,3 +386,17 @@ bool select_load(const char *path, struct lb_case *ret_case)
     }
     return true;
 }
+
+const struct lb_target_row *select_target(const char *command, const char *name)
+{
+    const struct lb_target_row *row = lb_target_find(name);
+
+    if (row == NULL) {
+        fprintf(stderr, "lastbyte %s: no fuzz target is called '%s'; there are", command, name);
+        for (uint32_t i = 0; lb_target_row(i) != NULL; i++) {
+            fprintf(stderr, "%s %s", i == 0 ? "" : ",", lb_target_row(i)->name);
+        }
+        fprintf(stderr, "\n");
+    }
+    return row;
+}

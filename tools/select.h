@@ -14,6 +14,7 @@
 #include "command.h"
 #include "family.h"
 #include "files.h"
+#include "target.h"
 
 /* The folder of cases that is used unless --cases names another. */
 #define SELECT_FOLDER LASTBYTE_SOURCE_DIR "/conformance/cases"
@@ -68,5 +69,8 @@ bool select_load_family(const char *file, struct lb_family **ret_family);
 
 /* select_case_init: lb_case_init that ends the process when there is no memory. */
 void select_case_init(struct lb_case *ret_case);
+
+/* select_target: the fuzz target of that name; NULL, with a message that lists them, if there is none. */
+const struct lb_target_row *select_target(const char *command, const char *name);
 
 #endif

@@ -17,7 +17,7 @@
 #include <string.h>
 
 #include "draft.h"
-#include "target.h"
+#include "mutator.h"
 
 #ifndef LASTBYTE_SOURCE_DIR
 #define LASTBYTE_SOURCE_DIR "."
@@ -511,12 +511,12 @@ static void test_dictionary_is_current(void **state)
     char *text = NULL;
     size_t size = 0;
     (void)state;
-    FILE *file = fopen(LASTBYTE_SOURCE_DIR "/fuzz/lifecycle.dict", "rb");
+    FILE *file = fopen(LASTBYTE_SOURCE_DIR "/fuzz/operations.dict", "rb");
     assert_non_null(file);
     size_t file_size = fread(file_text, 1, sizeof(file_text), file);
     (void)fclose(file);
     lb_dictionary_text(&text, &size);
-    assert_int_equal(file_size, size); /* otherwise: lifecycle_replay --dictionary > that file */
+    assert_int_equal(file_size, size); /* otherwise: replay_lifecycle --dictionary > that file */
     assert_memory_equal(file_text, text, size);
     free(text);
 }
@@ -538,7 +538,7 @@ static void test_idioms_say_something(void **state)
 
 /* -- the mutator; its engine here flips a bit -- */
 
-size_t LLVMFuzzerMutate(uint8_t *bytes, size_t size, size_t size_max)
+static size_t mutate_bytes(uint8_t *bytes, size_t size, size_t size_max)
 {
     assert_true(size <= size_max);
     if (size > 0) {
@@ -547,24 +547,61 @@ size_t LLVMFuzzerMutate(uint8_t *bytes, size_t size, size_t size_max)
     return size;
 }
 
-static void test_mutants_are_reproducible(void **state)
+/* check_mutants: of one form. */
+static void check_mutants(const struct lb_mutator *like)
 {
     uint8_t first[100] = "\x8e\x00\x05\x81\x83\x84";
     uint8_t second[100];
     size_t size = 6;
-    (void)state;
+    struct lb_mutator mutator = *like;
     for (unsigned int seed = 0; seed < 20000; seed++) {
         uint8_t crossed[60];
         memcpy(second, first, sizeof(second));
-        size_t second_size = LLVMFuzzerCustomMutator(second, size, sizeof(second), seed);
-        size_t first_size = LLVMFuzzerCustomMutator(first, size, sizeof(first), seed);
+        mutator.seed = seed;
+        size_t second_size = lb_mutator_mutate(&mutator, second, size, sizeof(second));
+        size_t first_size = lb_mutator_mutate(&mutator, first, size, sizeof(first));
         assert_true(first_size <= sizeof(first));
         assert_int_equal(first_size, second_size);
         assert_memory_equal(first, second, first_size);
-        assert_true(LLVMFuzzerCustomCrossOver(first, first_size, second, size < 100 ? size : 100,
-                                              crossed, sizeof(crossed), seed) <= sizeof(crossed));
+        assert_true(lb_mutator_cross(seed, first, first_size, second, size < 100 ? size : 100,
+                                     crossed, sizeof(crossed)) <= sizeof(crossed));
         size = first_size;
     }
+}
+
+static void test_mutants_are_reproducible(void **state)
+{
+    static const uint8_t favoured[] = {LBI_OPERATION_AFTER};
+    const struct lb_mutator mutators[] = {
+        {.form = LB_TARGET_OPERATIONS, .mutate_bytes = mutate_bytes},
+        {.form = LB_TARGET_OPERATIONS, .favoured = favoured, .favoured_count = 1},
+        {.form = LB_TARGET_PREFIXED, .mutate_bytes = mutate_bytes},
+        {.form = LB_TARGET_OWN, .mutate_bytes = mutate_bytes},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof(mutators) / sizeof(*mutators); i++) {
+        check_mutants(&mutators[i]);
+    }
+}
+
+/* Half of what is inserted is what a target favours, and prefixes change where there are some. */
+static void test_mutants_know_their_target(void **state)
+{
+    static const uint8_t favoured[] = {LBI_OPERATION_AFTER};
+    struct lb_mutator mutator = {
+        .form = LB_TARGET_PREFIXED, .favoured = favoured, .favoured_count = 1};
+    uint32_t favoured_count = 0;
+    uint32_t prefix_count = 0;
+    (void)state;
+    for (unsigned int seed = 0; seed < 1000; seed++) {
+        uint8_t bytes[64] = "\x81";
+        mutator.seed = seed;
+        size_t size = lb_mutator_mutate(&mutator, bytes, 1, sizeof(bytes));
+        prefix_count += size > 0 && bytes[0] < 0x80 ? 1 : 0;
+        favoured_count += memchr(bytes, 0x80 | LBI_OPERATION_AFTER, size) != NULL ? 1 : 0;
+    }
+    assert_true(prefix_count > 50);
+    assert_true(favoured_count > 150); /* 70 or so if it is but one of all */
 }
 
 /* -- conformance cases -- */
@@ -684,6 +721,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_dictionary_is_current),
         cmocka_unit_test(test_idioms_say_something),
         cmocka_unit_test(test_mutants_are_reproducible),
+        cmocka_unit_test(test_mutants_know_their_target),
         cmocka_unit_test(test_conformance_cases_have_bytes),
         cmocka_unit_test(test_refusals_name_place_and_reason),
     };

@@ -62,10 +62,11 @@ expect 3 "$lastbyte" get --output "$scratch/none/file" http://127.0.0.1:1/
 expect 1 "$lastbyte" get http://127.0.0.1:1/
 says 'refused'
 expect 2 "$lastbyte" fuzz --time forever
-expect 2 "$lastbyte" fuzz extra
-says 'takes no arguments'
+expect 2 "$lastbyte" fuzz pool extra
+says "'extra' is a second one"
+expect 2 "$lastbyte" fuzz none
+says 'there are lifecycle, pool,'
+expect 2 "$lastbyte" replay --target none "$scratch"
 expect 2 "$lastbyte" fuzz --binary "$scratch/none" --out "$scratch/fuzz"
 says "cannot run $scratch/none: No such file"
-expect 2 "$lastbyte" fuzz --target none --out "$scratch/fuzz"
-says 'cmake --preset fuzz'
 finish
