@@ -485,6 +485,9 @@ static void judge_request(struct lb_world *world, const struct lb_wire_exchange 
         lb_world_find(world, "R7", "whole-without-its-source", "%s: %s looks whole", log.name,
                       name);
     }
+    if (lb_upload_head(exchange->head, exchange->head_size) == 0) {
+        return; /* the write was cut: what the head does not say, it would have said */
+    }
     if (options.is_gzip_off && !lb_wire_has_field(line, "accept-encoding") &&
         memmem(exchange->head, exchange->head_size, "\r\nAccept-Encoding:", 18) != NULL) {
         lb_world_find(world, "F8", "asked-without-leave", "%s asks for a coding", name);
