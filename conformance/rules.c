@@ -392,6 +392,14 @@ static void judge_tries(struct lb_world *world)
     }
 }
 
+/* is_head_other: whether two heads differ, as far as both have been written. */
+static bool is_head_other(const struct lb_wire_exchange *a, const struct lb_wire_exchange *b)
+{
+    size_t size = a->head_size < b->head_size ? a->head_size : b->head_size;
+    bool is_longer = a->head_size > size ? !b->is_partial : b->head_size > size && !a->is_partial;
+    return is_longer || memcmp(a->head, b->head, size) != 0;
+}
+
 /* judge_resent: what is sent again is the same, and may be sent again although some of it had been
  * written (R5). That a body is the same is judged where it is read (judge_request). */
 static void judge_resent(struct lb_world *world, const struct lb_wire_exchange *first,
@@ -405,8 +413,7 @@ static void judge_resent(struct lb_world *world, const struct lb_wire_exchange *
         lb_world_find(world, "R5", "not-idempotent", "%s was sent again after some of it",
                       caller->world->c->requests[line->request]);
     }
-    if (first->head_size != last->head_size ||
-        memcmp(first->head, last->head, first->head_size) != 0) {
+    if (is_head_other(first, last)) {
         lb_world_find(world, "R5", "another-head", "%s was sent again with another head",
                       caller->world->c->requests[line->request]);
     }
@@ -485,8 +492,8 @@ static void judge_request(struct lb_world *world, const struct lb_wire_exchange 
         lb_world_find(world, "R7", "whole-without-its-source", "%s: %s looks whole", log.name,
                       name);
     }
-    if (lb_upload_head(exchange->head, exchange->head_size) == 0) {
-        return; /* the write was cut: what the head does not say, it would have said */
+    if (exchange->is_partial) { /* what the head does not say, it would have said */
+        return;
     }
     if (options.is_gzip_off && !lb_wire_has_field(line, "accept-encoding") &&
         memmem(exchange->head, exchange->head_size, "\r\nAccept-Encoding:", 18) != NULL) {

@@ -227,6 +227,30 @@ static void exchange_settle_gzip(const struct lb_world *world, struct lb_wire_ex
     }
 }
 
+/* exchange_settle_head: a head that was cut while it was written asks for what the requests ask that it can
+ * belong to; false: they do not agree. */
+static bool exchange_settle_head(const struct lb_world *world, struct lb_wire_exchange *exchange)
+{
+    uint32_t count = 0;
+    uint32_t head_count = 0;
+    uint32_t upgrade_count = 0;
+    for (uint32_t i = 0; i < world->c->request_count && exchange->is_partial; i++) {
+        const struct lb_caller *caller = &world->callers[i];
+        if (lb_wire_is_of(world, exchange, caller)) {
+            count++;
+            head_count += caller->line->verb == LB_VERB_HEAD ? 1 : 0;
+            upgrade_count += caller->line->is_upgrade ? 1 : 0;
+        }
+    }
+    if (count > 0) {
+        exchange->is_head = head_count == count;
+        exchange->is_upgrade = upgrade_count == count;
+        exchange->is_gzip = !exchange->is_upgrade;
+    }
+    return (head_count == 0 || head_count == count) &&
+           (upgrade_count == 0 || upgrade_count == count);
+}
+
 /* exchange_read: reads the answer that begins at `start`, its coding undone if it was asked for. */
 static void exchange_read(const struct lb_world *world, struct lb_wire_exchange *exchange,
                           const struct lb_net_log *log, size_t start, uint8_t *body)
@@ -254,8 +278,13 @@ static void log_answers(const struct lb_world *world, uint32_t first, const stru
     size_t start = 0;
     for (uint32_t i = first; i < wire->count; i++) {
         struct lb_wire_exchange *exchange = &wire->exchanges[i];
+        bool is_settled = exchange_settle_head(world, exchange);
         exchange_settle_gzip(world, exchange);
         exchange_read(world, exchange, log, start, *bodies);
+        if (!is_settled) {
+            exchange->model.is_known = false;
+            exchange->model.body_size = 0;
+        }
         *bodies += exchange->model.is_decoded ? exchange->model.end : exchange->model.body_size;
         if (!exchange->model.is_complete) {
             return;
