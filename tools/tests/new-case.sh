@@ -48,9 +48,10 @@ expect 3 "$lastbyte" new --cases "$scratch/no-folder" area/one
 
 # The walk. The copy has a command that knows where its cases are.
 copy=$scratch/copy
-mkdir -p "$copy/build" "$copy/tools"
+mkdir -p "$copy/build" "$copy/fuzz" "$copy/tools"
 cp -r "$source_dir/conformance" "$source_dir/corpus" "$source_dir/CONTRIBUTING.md" "$copy/"
 cp "$source_dir/tools/seeds" "$copy/tools/"
+cp "$source_dir/fuzz/targets.tsv" "$copy/fuzz/"
 printf '#!/bin/sh\nverb=$1\nshift\nexec "%s" "$verb" --cases "%s" "$@"\n' "$lastbyte" "$copy/conformance/cases" \
     >"$copy/build/lastbyte"
 printf '#!/bin/sh\nsed -i "s/^title .*/title A body is read, and no more than it/; s/=> 200/=>   200/" "$1"\n' \
