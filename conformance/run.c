@@ -380,6 +380,26 @@ static bool world_live(struct lb_world *world)
     return true;
 }
 
+/* world_hash: the same for two runs that differ only in the order of what has nothing to do with each
+ * other: the order among connections does not count. */
+static uint64_t world_hash(const struct lb_world *world)
+{
+    uint64_t sum = world->result->outcome_hash;
+    for (size_t i = 0; i < lb_net_log_count(world->net); i++) {
+        struct lb_net_log log;
+        uint64_t hash = i;
+        lb_net_log(world->net, i, &log);
+        for (size_t j = 0; j < log.record_count; j++) {
+            const struct lb_net_record *record = &log.records[j];
+            hash = (hash ^ (uint64_t)record->kind) * UINT64_C(0x9e3779b97f4a7c15);
+            hash = (hash ^ hash >> 29 ^ record->value) * UINT64_C(0xbf58476d1ce4e5b9);
+            hash = (hash ^ hash >> 32 ^ record->time_ns) * UINT64_C(0x94d049bb133111eb);
+        }
+        sum += hash ^ hash >> 31;
+    }
+    return sum;
+}
+
 void lb_runner_run(struct lb_runner *runner, const struct lb_case *c,
                    const struct lb_variant *variant, const struct lb_run_output *output,
                    struct lb_result *ret_result)
@@ -406,10 +426,12 @@ void lb_runner_run(struct lb_runner *runner, const struct lb_case *c,
     }
     lb_memory_reclaim(&world->memory);
     ret_result->trace_hash = lb_sim_hash(world->sim);
+    ret_result->world_hash = world_hash(world);
     ret_result->steps = lb_sim_steps(world->sim);
     ret_result->switches = lb_sim_switches(world->sim);
     ret_result->decisions = lb_sim_decisions(world->sim);
     ret_result->time_ns = lb_stage_now(world);
+    ret_result->workers = lb_sim_worker_count(world->sim);
     world->output = NULL;
     world->story = NULL;
 }
@@ -476,6 +498,16 @@ void lb_runner_watch_outcomes(struct lb_runner *runner, uint64_t *outcomes)
 void lb_runner_watch_decisions(struct lb_runner *runner, uint8_t *alternatives, size_t capacity)
 {
     lb_sim_watch_decisions(runner->world.sim, alternatives, capacity);
+}
+
+void lb_runner_watch_steps(struct lb_runner *runner, struct lb_sim_step *steps, size_t capacity)
+{
+    lb_sim_watch_steps(runner->world.sim, steps, capacity);
+}
+
+size_t lb_runner_noted_steps(const struct lb_runner *runner)
+{
+    return lb_sim_noted_steps(runner->world.sim);
 }
 
 void lb_runner_watch_alternatives(struct lb_runner *runner, uint32_t *taken)

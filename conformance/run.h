@@ -76,10 +76,12 @@ struct lb_result {
     uint32_t stale_position; /* the departure that never took effect + 1; 0: none */
     uint64_t trace_hash;
     uint64_t outcome_hash; /* of what the program's lines saw */
+    uint64_t world_hash;   /* of that, and of what passed on each connection by itself */
     uint64_t steps;
     uint64_t switches;
     uint64_t decisions;
     uint64_t time_ns;
+    uint32_t workers;       /* started, the postlude's included */
     uint32_t requests_sent; /* requests that reached a server whole */
     uint32_t responses;     /* gets and heads that returned a status code */
     uint32_t connections;   /* opened */
@@ -125,6 +127,12 @@ void lb_runner_watch_outcomes(struct lb_runner *runner, uint64_t *outcomes);
 
 /* lb_runner_watch_decisions: notes the alternatives at each decision (lb_sim_watch_decisions). */
 void lb_runner_watch_decisions(struct lb_runner *runner, uint8_t *alternatives, size_t capacity);
+
+/* lb_runner_watch_steps: notes the steps of each run and their footprints (lb_sim_watch_steps). */
+void lb_runner_watch_steps(struct lb_runner *runner, struct lb_sim_step *steps, size_t capacity);
+
+/* lb_runner_noted_steps: steps of the last run (lb_sim_noted_steps). */
+size_t lb_runner_noted_steps(const struct lb_runner *runner);
 
 /* lb_runner_watch_alternatives: from now on sets, for each line of a case's client lane, the bit of the
  * outcome that came of those joined by `or`. Keeps taken, of LB_CASE_LINES_MAX; NULL: no more. */

@@ -325,6 +325,7 @@ static void server_await(struct server *server, const struct lb_line *line)
         server_fail(server, line, "there is no room for more signals");
         return;
     }
+    lb_sim_touch(world->sim, &signal->queue);
     while (!signal->is_given && !world->is_ending) {
         lb_stage_block(world, &signal->queue, LB_SITE_SERVER_AWAIT);
     }

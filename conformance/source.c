@@ -66,6 +66,7 @@ static void source_wait(struct lb_world_source *source)
         return;
     }
     struct lb_sim_queue *queue = signal == NULL ? &source->queue : &signal->queue;
+    lb_sim_touch(world->sim, queue);
     while (source->close_count == 0 && (signal == NULL || !signal->is_given)) {
         lb_stage_block(world, queue, LB_SITE_SOURCE_READ);
     }

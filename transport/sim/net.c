@@ -95,6 +95,7 @@ static enum lb_status conn_stall(struct lb_net_conn *conn, uint64_t deadline_ns,
     enum lb_status status = LB_OK;
     while (!conn->is_shut && !conn->is_closed && status == LB_OK) {
         status = lb_sim_block(conn->net->sim, &conn->client, deadline_ns, site);
+        lb_sim_touch(conn->net->sim, conn);
     }
     LB_ASSERT(status == LB_OK || status == LB_TIMEOUT);
     return conn->is_shut || conn->is_closed ? LB_CLOSED : status;
@@ -211,6 +212,7 @@ static enum lb_status conn_read_wait(struct lb_net_conn *conn, uint64_t deadline
     enum lb_status status = conn_readable(conn);
     while (status == LB_AGAIN) {
         enum lb_status waited = lb_sim_block(conn->net->sim, &conn->client, deadline_ns, site);
+        lb_sim_touch(conn->net->sim, conn);
         status = waited == LB_OK ? conn_readable(conn) : waited;
     }
     return status;
@@ -432,6 +434,7 @@ static enum lb_status net_open(struct lb_network *network, const struct lb_endpo
     conn_set_name(conn, endpoint->host, net->conn_count);
     conn->is_known = net_is_known(net, endpoint->host);
     net->conn_count += 1;
+    lb_sim_touch(net->sim, net);
     lbi_net_record(conn, LB_NET_OPENED, 0);
     *ret_socket = &conn->socket;
     return LB_OK;

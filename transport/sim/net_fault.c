@@ -121,6 +121,7 @@ static enum lb_status conn_write_wait(struct lb_net_conn *conn, uint64_t until_n
         uint64_t wake_ns = now_ns < until_ns && until_ns < deadline_ns ? until_ns : deadline_ns;
         conn->is_write_held = true;
         (void)lb_sim_block(sim, &conn->writer, wake_ns, site);
+        lb_sim_touch(sim, conn);
         conn->is_write_held = false;
         status = lbi_net_writable(conn);
     }

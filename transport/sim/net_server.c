@@ -60,6 +60,7 @@ enum lb_status lb_net_wait_input(struct lb_net_conn *conn, size_t size, uint64_t
     while (conn->written.size - conn->consumed_size <= size && !input_is_over(conn) &&
            status == LB_OK) {
         status = lb_sim_block(conn->net->sim, &conn->server, deadline_ns, site);
+        lb_sim_touch(conn->net->sim, conn);
     }
     if (conn->written.size - conn->consumed_size > size) {
         return LB_OK;

@@ -114,6 +114,9 @@ static void worker_release(struct lb_sim *sim, struct lb_sim_worker *worker,
     }
     worker->is_expired = kind == LB_SIM_EXPIRED;
     lbi_sim_runnable_add(sim, worker);
+    if (__builtin_expect(sim->steps != NULL, 0)) {
+        lbi_sim_step_release(sim);
+    }
     lbi_sim_emit(sim, kind, worker->site, lb_sim_current(sim), (uint64_t)worker->index, name, "");
 }
 
@@ -258,19 +261,21 @@ static void sim_step(struct lb_sim *sim, struct lb_sim_worker *worker, enum lb_s
 void lb_sim_point(struct lb_sim *sim, enum lb_site site, const void *object)
 {
     struct lb_sim_worker *worker = sim->current;
-    (void)object;
+    struct lb_sim_worker *next = worker;
     if (worker == NULL) {
         return; /* outside any worker nothing is scheduled */
     }
     sim_step(sim, worker, site);
     sim_count_decision(sim);
-    if (!sim->has_demotions) {
-        return;
+    if (sim->has_demotions) {
+        next = lbi_sim_schedule_decide(sim, worker, worker, site);
+        if (next != worker) {
+            sim_between(sim);
+            sim_jump(sim, worker, next);
+        }
     }
-    struct lb_sim_worker *next = lbi_sim_schedule_decide(sim, worker, worker, site);
-    if (next != worker) {
-        sim_between(sim);
-        sim_jump(sim, worker, next);
+    if (__builtin_expect(sim->steps != NULL, 0)) {
+        lbi_sim_step_note(sim, worker, object, next == worker);
     }
 }
 
@@ -286,6 +291,9 @@ enum lb_status lb_sim_block(struct lb_sim *sim, struct lb_sim_queue *queue, uint
     }
     const char *name = queue == NULL || queue->name == NULL ? "" : queue->name;
     lbi_sim_emit(sim, LB_SIM_BLOCKED, site, worker->index, deadline_ns, name, "");
+    if (__builtin_expect(sim->steps != NULL, 0)) {
+        lbi_sim_step_block(sim, queue);
+    }
     lbi_sim_runnable_remove(sim, worker, LB_SIM_BLOCKING);
     worker->deadline_ns = deadline_ns;
     if (queue != NULL) {
@@ -301,12 +309,16 @@ enum lb_status lb_sim_block(struct lb_sim *sim, struct lb_sim_queue *queue, uint
         sim_jump(sim, worker, next);
     }
     LB_ASSERT(worker->state == LB_SIM_RUNNABLE);
+    if (__builtin_expect(sim->steps != NULL, 0)) {
+        lbi_sim_step_note(sim, worker, queue, false);
+    }
     return worker->is_expired ? LB_TIMEOUT : LB_OK;
 }
 
 void lb_sim_wake(struct lb_sim *sim, struct lb_sim_queue *queue)
 {
     LB_ASSERT((queue->first == NULL) == (queue->last == NULL));
+    lb_sim_touch(sim, queue);
     while (queue->first != NULL) {
         LB_ASSERT(queue->first != sim->current);
         worker_release(sim, queue->first, LB_SIM_WOKEN);
@@ -343,11 +355,17 @@ static struct lbi_fiber *worker_main(void *argument)
     struct lb_sim_worker *worker = argument;
     struct lb_sim *sim = worker->sim;
     LB_ASSERT(sim->current == worker);
+    if (__builtin_expect(sim->steps != NULL, 0)) {
+        lbi_sim_step_note(sim, worker, NULL, false);
+    }
     worker->function(worker->argument);
     LB_ASSERT(sim->current == worker);
     worker->site = LB_SITE_NONE;
     lbi_sim_emit(sim, LB_SIM_ENDED, LB_SITE_NONE, worker->index, 0, worker->label, "");
     lbi_sim_runnable_remove(sim, worker, LB_SIM_DONE);
+    if (__builtin_expect(sim->steps != NULL, 0)) {
+        lbi_sim_step_release(sim);
+    }
     lb_sim_wake(sim, &worker->joiners);
     struct lb_sim_worker *next = sim_next(sim, worker, LB_SITE_NONE);
     lbi_fiber_give_stack(&worker->fiber, &sim->stacks);
@@ -403,6 +421,10 @@ struct lb_sim_worker *lbi_sim_start(struct lb_sim *sim, const struct lb_worker_o
                  worker->label, lb_role_word(worker->role));
     lbi_sim_schedule_start(sim, worker);
     lbi_sim_runnable_add(sim, worker);
+    if (__builtin_expect(sim->steps != NULL, 0)) {
+        lbi_sim_step_touch(sim, sim);
+        lbi_sim_step_release(sim);
+    }
     return worker;
 }
 
@@ -487,6 +509,8 @@ void lb_sim_reset(struct lb_sim *sim, const struct lb_sim_options *options)
     sim->switch_count = 0;
     sim->decision_count = 0;
     sim->hash = 0;
+    sim->noted_count = 0;
+    sim->object_count = 0;
     lbi_sim_schedule_reset(sim);
 }
 

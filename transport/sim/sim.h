@@ -151,6 +151,23 @@ void lb_sim_cover_switches(struct lb_sim *sim, uint8_t *counters, size_t size);
  */
 void lb_sim_watch_decisions(struct lb_sim *sim, uint8_t *alternatives, size_t capacity);
 
+/* A step: what a worker did from a point, or from the end of a block, to its next. */
+struct lb_sim_step {
+    uint64_t touched;   /* a bit for each object, by order of first touch in this run */
+    uint32_t decisions; /* made before it began */
+    int32_t worker;     /* its index */
+    bool is_kept;       /* it began at a point at which its worker went on */
+    bool has_released;  /* it started, woke or ended a worker */
+    bool has_blocked;   /* it ended with a block, not at a point */
+};
+
+/* lb_sim_watch_steps: from now on notes the first `capacity` steps of each run. Keeps steps until it is
+ * called again; NULL: none are noted, which is cheaper. Called between runs. */
+void lb_sim_watch_steps(struct lb_sim *sim, struct lb_sim_step *steps, size_t capacity);
+
+/* lb_sim_noted_steps: steps since the reset, those beyond the capacity included. */
+size_t lb_sim_noted_steps(const struct lb_sim *sim);
+
 /* lb_sim_departure_is_met: whether departure `position` took effect; else it is stale. */
 bool lb_sim_departure_is_met(const struct lb_sim *sim, size_t position);
 
@@ -185,8 +202,12 @@ struct lb_sim_queue {
 LB_MUST_USE enum lb_status lb_sim_spawn(struct lb_sim *sim, const struct lb_worker_options *options,
                                         uint32_t *ret_index);
 
-/* lb_sim_point: a scheduling point of the current worker, about to touch `object`. */
+/* lb_sim_point: a scheduling point of the current worker, about to touch `object`; NULL: anything. */
 void lb_sim_point(struct lb_sim *sim, enum lb_site site, const void *object);
+
+/* lb_sim_touch: the current worker's step touches `object` too, which is neither what its point has
+ * declared nor a lock, condition or queue of the simulation. */
+void lb_sim_touch(struct lb_sim *sim, const void *object);
 
 /* lb_sim_block: blocks the current worker on `queue` (NULL: on time alone) until woken (LB_OK) or
  * the deadline (LB_TIMEOUT; at once if it has passed). The caller checks its condition again. */

@@ -1,6 +1,7 @@
 /*
  * The scheduler's inside, shared by sim.c (workers, dispatch, clock), sim_schedule.c (departures),
- * sim_trace.c (events, hash, coverage) and sim_runtime.c (locks and conditions for the transport).
+ * sim_trace.c (events, hash, coverage), sim_steps.c (footprints) and sim_runtime.c (locks and conditions
+ * for the transport).
  *
  * Ranks. Every worker has a *slot*; the lower, the better. Slots are laid out so that all orders
  * that departures can ask for exist beforehand, and the runnable workers are a bitmap over them:
@@ -21,6 +22,7 @@
 #define LBI_SIM_SLOTS (LBI_SIM_SLOTS_DEMOTED + LB_SIM_DEPARTURES_MAX)
 #define LBI_SIM_WORDS ((LBI_SIM_SLOTS + 63u) / 64u)
 #define LBI_SIM_COVER_MAX 65536u
+#define LBI_SIM_OBJECTS 64u /* that footprints tell apart, the one for all further ones included */
 #define LBI_SIM_WORD_CACHE 64u /* static words whose hash is kept */
 
 LB_STATIC_ASSERT(LBI_SIM_WORDS <= 64, "one word summarises the bitmap");
@@ -107,6 +109,11 @@ struct lb_sim {
     size_t cover_size;             /* a power of two */
     uint8_t *alternatives;         /* NULL: decisions are not noted */
     size_t alternatives_capacity;
+    struct lb_sim_step *steps; /* NULL: steps are not noted */
+    size_t steps_capacity;
+    size_t noted_count; /* those beyond the capacity included */
+    uint32_t object_count;
+    const void *objects[LBI_SIM_OBJECTS]; /* NULL: it is no more */
     struct lb_sim_worker workers[LB_SIM_WORKERS_MAX];
 };
 
@@ -183,6 +190,25 @@ static inline struct lb_sim_worker *lbi_sim_runnable_best(struct lb_sim *sim)
     uint32_t slot = word * 64 + (uint32_t)__builtin_ctzll(sim->runnable[word]);
     return &sim->workers[sim->slot_worker[slot]];
 }
+
+/* -- sim_steps.c; only while steps are noted, but for forget -- */
+
+/* lbi_sim_step_note: a step of the current worker begins, about to touch object (NULL: anything).
+ * is_kept: it stood at a point, and goes on. */
+void lbi_sim_step_note(struct lb_sim *sim, const struct lb_sim_worker *worker, const void *object,
+                       bool is_kept);
+
+/* lbi_sim_step_touch: the step that runs touches object. */
+void lbi_sim_step_touch(struct lb_sim *sim, const void *object);
+
+/* lbi_sim_step_block: it ends with a block on queue (NULL: on time alone). */
+void lbi_sim_step_block(struct lb_sim *sim, const struct lb_sim_queue *queue);
+
+/* lbi_sim_step_release: it has started, woken or ended a worker. */
+void lbi_sim_step_release(struct lb_sim *sim);
+
+/* lbi_sim_step_forget: another object begins to live at this address. */
+void lbi_sim_step_forget(struct lb_sim *sim, const void *object);
 
 /* -- sim.c -- */
 
