@@ -159,7 +159,7 @@ static bool text_is_equal(struct lb_text a, struct lb_text b)
 
 static bool outcome_is_equal(const struct lb_outcome *a, const struct lb_outcome *b)
 {
-    if (a->item_count != b->item_count) {
+    if (a->item_count != b->item_count || !text_is_equal(a->unreached, b->unreached)) {
         return false;
     }
     for (uint32_t i = 0; i < a->item_count; i++) {

@@ -140,6 +140,8 @@ struct lb_outcome_item {
 struct lb_outcome {
     const struct lb_outcome_item *items;
     uint32_t item_count;
+    struct lb_text
+        unreached; /* why no schedule of this transport brings it; empty: some one must */
 };
 
 /* The keys that `expect` compares. */

@@ -2,6 +2,7 @@
  * The statements of the scripted program: one function per kind of statement.
  *
  *   [setup|should] VERB operands [&] [=> outcome [or outcome]...]
+ *   outcome: item... [unreached-ok "reason"]
  *   [setup|should] expect WHAT subject term...
  *
  * `&` and `=>` exclude each other: the outcome of an operation that is left pending stands beside
@@ -268,12 +269,20 @@ static void client_outcomes(struct lbi_parser *p, struct lb_line *line)
             }
             outcome_item(p, &items[item_count]);
             item_count++;
-        } while (!p->is_failed && !lbi_parser_is_end(p) && !lbi_parser_is_at(p, "or"));
+        } while (!p->is_failed && !lbi_parser_is_end(p) && !lbi_parser_is_at(p, "or") &&
+                 !lbi_parser_is_at(p, "unreached-ok"));
         struct lb_outcome_item *kept = lb_case_alloc(p->c, item_count * sizeof(*kept));
         memcpy(kept, items, item_count * sizeof(*kept));
         outcomes[count] = (struct lb_outcome){.items = kept, .item_count = item_count};
+        if (lbi_parser_take(p, "unreached-ok")) {
+            outcomes[count].unreached = lbi_parser_string(p, "the reason in \"");
+        }
         count++;
     } while (lbi_parser_take(p, "or"));
+    if (count == 1 && outcomes[0].unreached.size > 0) {
+        lbi_parser_fail(p, "or and another alternative: one alone must be reached");
+        return;
+    }
     struct lb_outcome *all = lb_case_alloc(p->c, count * sizeof(*all));
     memcpy(all, outcomes, count * sizeof(*all));
     line->outcomes = all;

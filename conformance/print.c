@@ -380,6 +380,10 @@ static void print_tail(struct sink *sink, const struct lb_line *line)
     for (uint32_t i = 0; i < line->outcome_count; i++) {
         sink_word(sink, i == 0 ? "=> " : " or ");
         print_outcome(sink, &line->outcomes[i]);
+        if (line->outcomes[i].unreached.size > 0) {
+            sink_word(sink, " unreached-ok ");
+            sink_string(sink, line->outcomes[i].unreached);
+        }
     }
     for (uint32_t i = 0; i < line->term_count; i++) {
         const struct lb_term *term = &line->terms[i];

@@ -301,6 +301,8 @@ static const char *const changes[][2] = {
     {"200 end", "200"},
     {"fill 7 end", "fill 8 end"},
     {"error memory", "error limit"},
+    {" unreached-ok \"it is patient\"", ""},
+    {"is patient", "is hasty"},
     {"\\x01", "\\x02"},
     {"read  r1 all &", "read  r1 all"},
     {"setup get", "should get"},
