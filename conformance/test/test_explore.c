@@ -40,11 +40,13 @@ static int explore_teardown(void **state)
     return case_teardown(state);
 }
 
-static struct lb_explore_options options_of(uint32_t delay_max, uint64_t priority_count)
+static struct lb_explore_options options_of(uint32_t delay_max, uint64_t draw_count)
 {
     memset(taken, 0, sizeof taken);
-    return (struct lb_explore_options){
-        .delay_max = delay_max, .priority_count = priority_count, .taken = taken};
+    return (struct lb_explore_options){.drivers = LB_DRIVERS_ALL & ~(1u << LB_DRIVER_DEVIATIONS),
+                                       .delay_max = delay_max,
+                                       .draw_count = draw_count,
+                                       .taken = taken};
 }
 
 /* runs_of_one_departure: how many schedules of one departure there are, counted one by one: each
@@ -83,7 +85,58 @@ static void test_explore_runs_every_schedule_of_one_departure(void **state)
     assert_true(found.is_complete);
     assert_int_equal(found.delay_complete, 1);
     assert_true(found.schedule_count > 20);
+    assert_int_equal(found.schedule_count + found.slept_count, 1 + runs_of_one_departure());
+    assert_int_equal(found.delay_size, found.schedule_count + found.slept_count);
+    options.is_sleep_off = true;
+    lb_explore(explorer, &parsed, &options, &found);
     assert_int_equal(found.schedule_count, 1 + runs_of_one_departure());
+    assert_int_equal(found.slept_count, 0);
+}
+
+/* What sleeps hides nothing: the same outcomes, alternatives and verdict with and without it. */
+static void test_explore_loses_nothing_by_sleep(void **state)
+{
+    struct lb_explore_options options = options_of(3, 0);
+    (void)state;
+    parse(RACE("\"body\" end or error closed"));
+    lb_explore(explorer, &parsed, &options, &found);
+    struct lb_explore asleep = found;
+    uint32_t taken_asleep = taken[3];
+    options = options_of(3, 0);
+    options.is_sleep_off = true;
+    lb_explore(explorer, &parsed, &options, &found);
+    assert_true(asleep.slept_count > 0);
+    assert_int_equal(asleep.schedule_count + asleep.slept_count, found.schedule_count);
+    assert_int_equal(asleep.outcome_set, found.outcome_set);
+    assert_int_equal(asleep.verdict, found.verdict);
+    assert_int_equal(taken_asleep, taken[3]);
+}
+
+/* Each driver alone runs its own schedules, and says whose they are. */
+static void test_explore_runs_the_drivers_it_is_asked_for(void **state)
+{
+    (void)state;
+    parse(RACE("\"body\" end or error closed"));
+    for (uint32_t i = 0; i < LB_DRIVER_COUNT; i++) {
+        struct lb_explore_options options = options_of(1, 40);
+        options.drivers = 1u << i;
+        lb_explore(explorer, &parsed, &options, &found);
+        assert_true(found.is_complete);
+        assert_int_equal(found.is_deviated, i == LB_DRIVER_DEVIATIONS);
+        assert_int_equal(found.delay_complete, i == LB_DRIVER_DELAYS ? 1 : 0);
+        assert_int_equal(found.driver_counts[i], found.schedule_count - 1);
+        assert_int_equal(found.outcome_count, 2); /* each is enough for so small a race */
+        assert_true(found.tuple_count > 0);
+    }
+    struct lb_explore_options options = options_of(0, 40);
+    lb_explore(explorer, &parsed, &options, &found);
+    assert_int_equal(found.driver_counts[LB_DRIVER_PCT], 30);
+    assert_int_equal(found.driver_counts[LB_DRIVER_WALK], 10);
+    assert_int_equal(found.pct_counts[0] + found.pct_counts[1] + found.pct_counts[2], 30);
+    double n = found.worker_max;
+    double k = found.decision_max;
+    assert_true(lb_explore_guarantee(&found, 3) * n * k * k > 0.999);
+    assert_true(lb_explore_guarantee(&found, 3) * n * k * k < 1.001);
 }
 
 static void test_explore_sees_every_alternative(void **state)
@@ -112,17 +165,21 @@ static void test_explore_knows_the_outcomes_that_it_saw(void **state)
     assert_false(lb_explorer_has_outcome(explorer, base));
 }
 
-/* finds: the case fails, with `most` departures or fewer; the same schedule, as text, shows it again. */
-static void finds(uint32_t delay_max, uint64_t priority_count, uint32_t most, const char *actual)
+/* finds: the case fails by what `drivers` run, with `most` departures or fewer; the same schedule, as
+ * text, shows it again, and so do its anchors. */
+static void finds(uint32_t drivers, uint32_t most, const char *actual)
 {
-    struct lb_explore_options options = options_of(delay_max, priority_count);
+    struct lb_explore_options options = options_of(2, 1000);
     struct lb_sim_departure list[LB_EXPLORE_DEPARTURES_MAX];
     struct lb_variant variant = {0, list, 0, "again", NULL};
     struct lb_runner *runner = NULL;
     struct lb_result result;
     char text[LB_EXPLORE_TEXT_MAX];
+    options.drivers = drivers;
     lb_explore(explorer, &parsed, &options, &found);
     assert_int_equal(found.verdict, LB_VERDICT_FAIL);
+    assert_false(found.is_base);
+    assert_true((drivers & 1u << found.driver) != 0);
     assert_in_range(found.departure_count, 1, most);
     assert_string_equal(found.result.actual, actual);
     lb_departures_print(found.departures, found.departure_count, text);
@@ -133,6 +190,8 @@ static void finds(uint32_t delay_max, uint64_t priority_count, uint32_t most, co
     assert_int_equal(result.verdict, LB_VERDICT_FAIL);
     assert_int_equal(result.trace_hash, found.result.trace_hash);
     lb_runner_free(&runner);
+    assert_true(lb_explore_anchors(explorer, &parsed, &options, &found, text, sizeof text));
+    assert_memory_equal(text, "schedule ", 9);
 }
 
 static void test_explore_finds_what_one_departure_shows(void **state)
@@ -144,7 +203,7 @@ static void test_explore_finds_what_one_departure_shows(void **state)
     lb_explore(explorer, &parsed, &options, &found);
     is_base = found.verdict == LB_VERDICT_PASS;
     parse(is_base ? RACE("\"body\" end") : RACE("error closed"));
-    finds(2, 0, 1, is_base ? "error closed" : "\"body\" end");
+    finds(1u << LB_DRIVER_DELAYS, 1, is_base ? "error closed" : "\"body\" end");
 }
 
 static void test_explore_finds_by_drawing_and_reduces(void **state)
@@ -155,8 +214,8 @@ static void test_explore_finds_by_drawing_and_reduces(void **state)
     lb_explore(explorer, &parsed, &options, &found);
     bool is_base = found.verdict == LB_VERDICT_PASS;
     parse(is_base ? RACE("\"body\" end") : RACE("error closed"));
-    finds(0, 1000, 2, is_base ? "error closed" : "\"body\" end");
-    assert_true(found.priority_count > 0);
+    finds(1u << LB_DRIVER_PCT, 2, is_base ? "error closed" : "\"body\" end");
+    finds(1u << LB_DRIVER_WALK, 4, is_base ? "error closed" : "\"body\" end");
 }
 
 static bool stop_after_three(void *context, const struct lb_sim_departure *departures,
@@ -252,6 +311,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(test_explore_runs_every_schedule_of_one_departure),
+        TEST(test_explore_loses_nothing_by_sleep),
+        TEST(test_explore_runs_the_drivers_it_is_asked_for),
         TEST(test_explore_sees_every_alternative),
         TEST(test_explore_knows_the_outcomes_that_it_saw),
         TEST(test_explore_finds_what_one_departure_shows),
