@@ -28,7 +28,7 @@
 #define EXPLORE_ANCHORS_MAX 8192
 #define EXPLORE_PROGRESS_NS UINT64_C(500000000)
 #define EXPLORE_JOBS_MAX 64
-#define EXPLORE_ID_MAX 64
+#define EXPLORE_ID_MAX 96 /* of an id in the table, the NUL included */
 #define EXPLORE_NONE SIZE_MAX
 
 /* A case's line in the table: its certificates added up. */
@@ -582,19 +582,19 @@ static enum exit_code explore_drivers(struct explore *explore)
     return EXIT_AS_EXPECTED;
 }
 
-/* Whether a line of the file of cases that are done names this path's case. */
+/* Whether a line of the file of cases that are done begins with this path's id. */
 static bool explore_is_done(const char *text, const char *path)
 {
-    const char *slash = strrchr(path, '/');
-    const char *id = slash == NULL ? path : slash + 1;
-    size_t size = strcspn(id, ".");
+    char *id = select_id(path);
+    size_t size = strlen(id);
+    bool is_done = false;
 
-    for (const char *at = text; *at != '\0'; at += strcspn(at, "\n") + (strchr(at, '\n') != NULL)) {
-        if (strcspn(at, " \n") == size && strncmp(at, id, size) == 0) {
-            return true;
-        }
+    for (const char *at = text; *at != '\0' && !is_done;
+         at += strcspn(at, "\n"), at += *at != '\0') {
+        is_done = strcspn(at, " \n") == size && strncmp(at, id, size) == 0;
     }
-    return false;
+    free(id);
+    return is_done;
 }
 
 /* Leaves out the cases that are done. */
