@@ -8,10 +8,9 @@
  * Sleep. Let worker w stand at decision i, go on, and stand at decision i + 1 next, having woken nobody.
  * To demote it at i or at i + 1 differs in one step of w only: it comes after what the others do until w
  * runs again, or before. If that step and theirs touch nothing in common, the worlds are the same, and
- * so is everything that follows. So the leaves of a frame are run from the last decision to the first,
- * and a leaf puts to sleep those before it that differ from it in such steps only. Only the last
- * demotion of a schedule is judged so: what sleeps is then equivalent to a schedule of as many
- * demotions that has run, and the bound means what it says.
+ * so is everything that follows. So a leaf that has run puts to sleep those behind it that differ from
+ * it in such steps only. Only the last demotion of a schedule is judged so: what sleeps is then
+ * equivalent to a schedule of as many demotions that has run, and the bound means what it says.
  *
  * Draws. PCT: random ranks, and d - 1 demotions at decisions drawn from as many as the longest run so far
  * has had. Walk: from a random decision on, at each of them the worker
@@ -47,81 +46,66 @@ static void search_depart(struct lbi_search *s, uint32_t depth)
     s->departure_count = depth + 1;
 }
 
-/* step_at: the step before the one after which the run departed at a frame's position, that is: the
- * step from the decision before to that one. NULL: it was not the same worker at two points. */
-static const struct lb_sim_step *step_at(const struct lb_sim_step *steps, size_t count,
-                                         uint32_t position)
+/* step_departed: the first step behind the departure at a frame's position; NULL: whoever stood there
+ * did so at a block or at its end, and not at a point. */
+static const struct lb_sim_step *step_departed(const struct lb_sim_step *steps, size_t count,
+                                               uint32_t position)
 {
     size_t i = 0;
     while (i < count && steps[i].decisions < position + 1) {
         i++;
     }
-    /* steps[i] is the first behind the departure, steps[i - 1] what its worker did before */
     bool is_there = i > 0 && i < count && steps[i].decisions == position + 1 && !steps[i].is_kept;
-    return is_there ? &steps[i - 1] : NULL;
-}
-
-/* step_may_move: whether a step is one that its worker does between two points at each of which it could
- * have been demoted, so that it could as well come later. */
-static bool step_may_move(const struct lb_sim_step *steps, const struct lb_sim_step *step,
-                          uint32_t decisions)
-{
-    return step > steps && step->is_kept && !step->has_blocked && !step->has_released &&
-           step->decisions == decisions && step[-1].decisions == decisions - 1;
+    return is_there && !steps[i - 1].has_blocked ? &steps[i] : NULL;
 }
 
 /* search_sleep: a leaf has run; lets those sleep that it stands for. */
-static void search_sleep(struct lbi_search *s, struct lbi_frame *frame, uint32_t first)
+static void search_sleep(struct lbi_search *s, struct lbi_frame *frame)
 {
     const struct lb_sim_step *steps = s->explorer->steps;
     size_t count = lb_runner_noted_steps(s->explorer->runner);
     if (count > LBI_EXPLORE_STEPS_MAX) {
         return;
     }
-    const struct lb_sim_step *step = step_at(steps, count, frame->position);
+    const struct lb_sim_step *step = step_departed(steps, count, frame->position);
     if (step == NULL) {
         return;
     }
-    int32_t worker = step->worker;
+    int32_t worker = step[-1].worker;
     uint64_t touched = 0;
-    const struct lb_sim_step *other = step + 1;
-    while (other < steps + count && other->worker != worker) {
-        touched |= other->touched;
-        other++;
+    while (step < steps + count && step->worker != worker) {
+        touched |= step->touched;
+        step++;
     }
-    if (other == steps + count) {
-        return; /* it never ran again */
-    }
-    uint32_t position = frame->position;
-    while (position > first && step->worker == worker && step_may_move(steps, step, position) &&
-           (step->touched & touched) == 0) {
-        position--;
+    /* what its worker did from where it stood to its next point, and on: could it have come first? */
+    uint32_t position = frame->position + 1;
+    while (step < steps + count && step->worker == worker && !step->has_blocked &&
+           !step->has_released && (step->touched & touched) == 0 &&
+           position < frame->decision_count) {
         LB_ASSERT(frame->alternatives[position] == frame->alternatives[frame->position]);
         frame->asleep[position] |= (uint8_t)(1u << frame->choice);
-        step--;
+        position++;
+        step++;
     }
 }
 
-/* search_leaves: the last demotion of a schedule, at each decision from the last to the first. */
+/* search_leaves: the last demotion of a schedule, from where its frame stands on. */
 static void search_leaves(struct lbi_search *s, uint32_t depth)
 {
     struct lbi_frame *frame = &s->explorer->frames[depth];
-    uint32_t first = depth == 0 ? 0 : s->explorer->frames[depth - 1].position + 1;
     memset(frame->asleep, 0, sizeof frame->asleep);
-    for (uint32_t i = frame->decision_count; i > first && !s->is_over; i--) {
-        frame->position = i - 1;
-        for (frame->choice = 0; frame->choice < frame->alternatives[i - 1] && !s->is_over;
-             frame->choice++) {
-            struct lb_result result;
-            if ((frame->asleep[i - 1] & 1u << frame->choice) != 0 && !s->options->is_sleep_off) {
-                s->found->slept_count++;
-                continue;
-            }
+    while (!s->is_over && frame_next(frame)) {
+        struct lb_result result;
+        bool is_asleep = (frame->asleep[frame->position] & 1u << frame->choice) != 0;
+        if (is_asleep && !s->options->is_sleep_off) {
+            s->found->slept_count++;
+        } else {
             search_depart(s, depth);
             lbi_search_run(s, NULL, &result);
-            search_sleep(s, frame, first);
+            search_sleep(s, frame);
             lbi_search_count(s, &result);
         }
+        frame->choice++;
     }
 }
 

@@ -364,6 +364,7 @@ static struct lbi_fiber *worker_main(void *argument)
     lbi_sim_emit(sim, LB_SIM_ENDED, LB_SITE_NONE, worker->index, 0, worker->label, "");
     lbi_sim_runnable_remove(sim, worker, LB_SIM_DONE);
     if (__builtin_expect(sim->steps != NULL, 0)) {
+        lbi_sim_step_touch(sim, worker); /* whoever joins it looks whether it is done */
         lbi_sim_step_release(sim);
     }
     lb_sim_wake(sim, &worker->joiners);
