@@ -52,6 +52,7 @@ struct explore_row {
 struct explore_found {
     _Atomic size_t next;                      /* the case that nobody has begun */
     _Atomic size_t running[EXPLORE_JOBS_MAX]; /* by each job; EXPLORE_NONE: none */
+    _Atomic uint64_t begun[EXPLORE_JOBS_MAX]; /* schedules of the slice that each job explores */
     _Atomic uint64_t case_count;
     _Atomic uint64_t bad_count;
     _Atomic uint64_t schedule_count;
@@ -130,6 +131,7 @@ static bool explore_go_on(void *context, const struct lb_sim_departure *departur
     explore->variant.departures = departures;
     explore->variant.departure_count = count;
     explore->case_schedules++;
+    explore->found->begun[explore->job] = explore->case_schedules;
     if (explore->case_schedules % 256 != 0) {
         return isolate_signal() == 0;
     }
@@ -467,8 +469,9 @@ static void explore_job(struct explore *explore)
         }
         if (end == ISOLATE_CRASHED && isolate_signal() == 0 && index != EXPLORE_NONE) {
             report_verdict(LB_VERDICT_CRASH);
-            printf("%s: the process that ran it has ended; what it said stands above\n",
-                   explore->paths->items[index]);
+            printf("%s: the process that ran it has ended in schedule %" PRIu64
+                   " of its slice; what it said stands above\n",
+                   explore->paths->items[index], found->begun[explore->job]);
             found->rows[index].verdict = LB_VERDICT_CRASH;
             found->bad_count++;
             explore_code(explore, EXIT_UNEXPECTED);

@@ -19,7 +19,7 @@ syntax keyword lastbyteOperand interim stop upgrade http10 with never slice whol
 syntax keyword lastbyteOperand conns wire workers fill expect await stall close reset
 syntax keyword lastbyteOperand after demote start second third
 syntax keyword lastbyteRole read write dial caller server
-syntax keyword lastbyteOutcome end ok none pending error
+syntax keyword lastbyteOutcome end ok none pending error unreached-ok
 syntax keyword lastbyteError incomplete cancelled reset timeout protocol refused closed limit memory source
 syntax keyword lastbyteState none open ended failed cancelled closed nobody client server
 syntax match lastbyteTerm /\v<(idle|busy|waiting|opened|closed|state|closed-by|read|write|dial|rewound)>\ze[<>]?\=/
