@@ -24,7 +24,8 @@ static const char *const operand_words[] = {
     "whole",   "idempotent", "gzip",   "deadline", "source",  "pool",    "conns", "wire",
     "workers", "fill",       "expect", "await",    "stall",   "close",   "reset"};
 static const char *const schedule_words[] = {"after", "demote", "start", "second", "third"};
-static const char *const outcome_words[] = {"end", "ok", "none", "pending", "error", "fill"};
+static const char *const outcome_words[] = {"end",   "ok",   "none",        "pending",
+                                            "error", "fill", "unreached-ok"};
 
 /* Words that have a list of their own. */
 static const char *level_word(uint32_t index)
