@@ -12,8 +12,8 @@ check_patch() {
     local head rule
     head=$(sed '/^$/,$d' "$1")
     [ "$(sed -n 1p <<<"$head" | cut -d: -f1)" = Title ] || fail "$1:1: expected Title: ..."
-    [[ $(sed -n 2p <<<"$head") =~ ^Shipped:\ .*\((19|20)[0-9][0-9] ]] ||
-        fail "$1:2: expected Shipped: PROJECT (YEAR)"
+    [[ $(sed -n 2p <<<"$head") =~ ^Shipped:\ .*\((19|20)[0-9][0-9]|^Shipped:\ .*\([0-9]+\.[0-9] ]] ||
+        fail "$1:2: expected Shipped: PROJECT (YEAR or version)"
     [ "$(sed -n 3p <<<"$head" | cut -d: -f1)" = Breaks ] || fail "$1:3: expected Breaks: RULE..."
     [ -z "$(sed '1,3d' <<<"$head" | grep -v '^Note: ' || true)" ] || fail "$1:4: expected Note: or an empty line"
     for rule in $(sed -n 's/^Breaks: *//p' <<<"$head"); do
