@@ -257,6 +257,10 @@ void lb_outcome_judge(struct lb_world *world, const struct lb_line *line,
     if (world->story != NULL) {
         seen_print(caller, seen, actual, sizeof actual); /* before the pattern has moved on */
     }
+    if (world->seen != NULL) {
+        seen_print(caller, seen, actual, sizeof actual);
+        world->seen->seen(world->seen->context, line, actual);
+    }
     if (line->outcome_count == 0) {
         lb_story_outcome(world, line, actual, NULL);
         return;

@@ -202,6 +202,9 @@ static bool world_begin(struct lb_world *world)
     options.network = lb_net_network(world->net);
     options.memory = &world->memory.memory;
     options.trace = &world->trace;
+    if (world->stage != NULL) {
+        world->stage->ops->begin(world->stage, world, &options);
+    }
     enum lb_status status = lb_transport_new(&options, &world->transport);
     LB_ASSERT(status == LB_OK || (status == LB_MEMORY && world->fault.is_reached));
     LB_ASSERT((status == LB_OK) == (world->transport != NULL));
@@ -410,12 +413,17 @@ void lb_runner_run(struct lb_runner *runner, const struct lb_case *c,
     world->variant = variant == NULL ? &own : variant;
     world->output = output != NULL && output->trace != NULL ? output : NULL;
     world->story = output == NULL || world->stage != NULL ? NULL : output->story;
+    world->seen = output != NULL && output->seen != NULL ? output : NULL;
     world->result = ret_result;
     if (!world_begin(world)) {
         world_judge(world, LB_PHASE_FREED);
     } else if (world_live(world)) {
         world_judge_schedule(world);
         world_tell_lifetime(world);
+    }
+    ret_result->time_ns = lb_stage_now(world);
+    if (world->stage != NULL) {
+        world->stage->ops->finish(world->stage);
     }
     ret_result->is_fault_reached = world->fault.is_reached;
     if (lb_world_has_fault(world) && !world->fault.is_reached) {
@@ -430,7 +438,6 @@ void lb_runner_run(struct lb_runner *runner, const struct lb_case *c,
     ret_result->steps = lb_sim_steps(world->sim);
     ret_result->switches = lb_sim_switches(world->sim);
     ret_result->decisions = lb_sim_decisions(world->sim);
-    ret_result->time_ns = lb_stage_now(world);
     ret_result->workers = lb_sim_worker_count(world->sim);
     world->output = NULL;
     world->story = NULL;
@@ -493,6 +500,11 @@ void lb_runner_cover_states(struct lb_runner *runner, uint8_t *counters)
 void lb_runner_watch_outcomes(struct lb_runner *runner, uint64_t *outcomes)
 {
     runner->world.outcomes = outcomes;
+}
+
+void lb_runner_set_stage(struct lb_runner *runner, struct lb_stage *stage)
+{
+    runner->world.stage = stage;
 }
 
 void lb_runner_watch_decisions(struct lb_runner *runner, uint8_t *alternatives, size_t capacity)

@@ -93,11 +93,14 @@ struct lb_result {
 struct lb_run_output {
     /* One line of the trace, without newline. */
     void (*trace)(void *context, const char *line);
+    /* What a line of the client lane brought, in the words of the case language. */
+    void (*seen)(void *context, const struct lb_line *line, const char *text);
     void *context;
     struct lb_story *story; /* records the run (story.h); kept during it */
 };
 
 struct lb_runner;
+struct lb_stage;
 
 /* lb_runner_new: gives *ret_runner, released by lb_runner_free. Errors: LB_MEMORY. */
 LB_MUST_USE enum lb_status lb_runner_new(struct lb_runner **ret_runner);
@@ -109,6 +112,10 @@ void lb_runner_free(struct lb_runner **runner);
 void lb_runner_run(struct lb_runner *runner, const struct lb_case *c,
                    const struct lb_variant *variant, const struct lb_run_output *output,
                    struct lb_result *ret_result);
+
+/* lb_runner_set_stage: from now on runs happen on that stage (stage.h), of which the results have no
+ * trace and no steps, and which takes no faults, slices or departures; NULL: in the simulation. */
+void lb_runner_set_stage(struct lb_runner *runner, struct lb_stage *stage);
 
 /* lb_runner_cover_switches: counts the scheduler's switches as coverage (lb_sim_cover_switches). */
 void lb_runner_cover_switches(struct lb_runner *runner, uint8_t *counters, size_t size);

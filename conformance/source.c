@@ -119,6 +119,7 @@ static enum lb_status source_read(struct lb_source *opaque, void *bytes, size_t 
     struct lb_world_source *source = source_of(opaque);
     LB_ASSERT(size > 0);
     *ret_size = 0;
+    lb_stage_enter(source->world);
     source_judge_read(source);
     source_enter(source, LB_SITE_SOURCE_READ);
     source->is_reading = true;
@@ -133,6 +134,7 @@ static enum lb_status source_read(struct lb_source *opaque, void *bytes, size_t 
         lb_stage_note(source->world, source->name, "source.end", status);
     }
     source->is_reading = false;
+    lb_stage_leave(source->world);
     return status;
 }
 
@@ -140,6 +142,7 @@ static void source_close(struct lb_source *opaque)
 {
     struct lb_world_source *source = source_of(opaque);
     struct lb_world *world = source->world;
+    lb_stage_enter(world);
     source_enter(source, LB_SITE_SOURCE_CLOSE);
     source->close_count++;
     if (source->close_count > 1) {
@@ -153,11 +156,13 @@ static void source_close(struct lb_source *opaque)
             lb_stage_wake(world, &signal->queue);
         }
     }
+    lb_stage_leave(world);
 }
 
 static enum lb_status source_rewind(struct lb_source *opaque)
 {
     struct lb_world_source *source = source_of(opaque);
+    lb_stage_enter(source->world);
     source_enter(source, LB_SITE_SOURCE_REWIND);
     if (source->is_reading) {
         source_find(source, "O2", "rewound-during-a-read");
@@ -168,6 +173,7 @@ static enum lb_status source_rewind(struct lb_source *opaque)
     source->at = 0;
     source->rewind_count++;
     lb_stage_note(source->world, source->name, "source.rewind", 0);
+    lb_stage_leave(source->world);
     return LB_OK;
 }
 
@@ -212,6 +218,7 @@ static enum lb_status interim_seen(struct lb_interim *opaque, const struct lb_re
     struct lb_world_interim *interim = (struct lb_world_interim *)(void *)opaque;
     struct lb_caller *caller = interim->caller;
     struct lb_world *world = caller->world;
+    lb_stage_enter(world);
     lb_stage_point(world, LB_SITE_INTERIM_HOOK, interim);
     uint16_t code = lb_response_code(response);
     if (!caller->is_sending) {
@@ -226,7 +233,9 @@ static enum lb_status interim_seen(struct lb_interim *opaque, const struct lb_re
     interim->count++;
     lb_stage_note(world, world->c->requests[caller->line->request], "interim", code);
     interim->is_refused = interim->count == caller->line->number;
-    return interim->is_refused ? LB_LIMIT : LB_OK;
+    bool is_refused = interim->is_refused;
+    lb_stage_leave(world);
+    return is_refused ? LB_LIMIT : LB_OK;
 }
 
 struct lb_interim *lb_world_interim_make(struct lb_caller *caller, const struct lb_line *line)

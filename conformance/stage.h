@@ -15,6 +15,11 @@
 struct lb_stage;
 
 struct lb_stage_ops {
+    /* begin: a run of `world` begins; sets the outside in its transport's options. finish: it is over,
+     * and nothing of it is left. */
+    void (*begin)(struct lb_stage *stage, struct lb_world *world,
+                  struct lb_transport_options *options);
+    void (*finish)(struct lb_stage *stage);
     void (*leave)(struct lb_stage *stage);
     void (*enter)(struct lb_stage *stage);
     uint64_t (*now)(struct lb_stage *stage);

@@ -7,6 +7,7 @@
  *   world.c     findings, failures, options, signals
  *   run.c       a run from its making to its verdict
  *   stage.h     what the interpreters stand on: the simulation, or another stage
+ *   rig.c, rig_runtime.c, rig_net.c   a stage of threads and real sockets
  *   program.c   the client lane: callers and their operations
  *   source.c    what the program hands over: sources of bodies, hooks
  *   taken.c     sockets that the program takes over
@@ -166,6 +167,7 @@ struct lb_world {
     struct lb_fault_state fault;         /* the variant's, at work */
     const struct lb_run_output *output;  /* NULL: nobody reads the trace */
     struct lb_story *story;              /* NULL: nothing is recorded */
+    const struct lb_run_output *seen;    /* of what lines saw; NULL: none */
     struct lb_result *result;
     struct lb_caller callers[LB_CASE_REQUESTS_MAX];
     struct lb_signal signals[LB_WORLD_SIGNALS_MAX];

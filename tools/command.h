@@ -34,6 +34,7 @@ command_fn command_get;
 command_fn command_list;
 command_fn command_minimize;
 command_fn command_new;
+command_fn command_refine;
 command_fn command_replay;
 command_fn command_run;
 command_fn command_triage;

@@ -20,6 +20,7 @@ static const struct command commands[] = {
     {"run", command_run, "run one case once and tell what happened"},
     {"explore", command_explore, "run cases under every schedule of few departures"},
     {"faults", command_faults, "run cases with each failure of the outside"},
+    {"refine", command_refine, "run cases on threads and real sockets"},
     {"list", command_list, "list cases, or rules and how many cases each has"},
     {"new", command_new, "write a case to begin with"},
     {"fmt", command_fmt, "print cases in their canonical form"},
