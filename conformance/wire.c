@@ -172,16 +172,27 @@ bool lb_wire_is_taken(const struct lb_world *world, const struct lb_net_log *log
     return taken_sequence(world, log) != UINT32_MAX;
 }
 
+/* is_write_slowed: whether a write may end later than it began. As a rule it takes no time. */
+static bool is_write_slowed(const struct lb_world *world)
+{
+    enum lb_fault_kind kind = world->fault.fault.kind;
+    return kind == LB_FAULT_SLOW_WRITE || kind == LB_FAULT_WINDOW;
+}
+
 /* log_requests: the requests of one connection, each with the mark of its beginning. */
 static void log_requests(const struct lb_world *world, size_t log_index,
                          const struct lb_net_log *log)
 {
     struct lb_wire *wire = world->wire;
     uint32_t own_sequence = taken_sequence(world, log);
+    bool is_slowed = is_write_slowed(world);
     struct walk walk = {.exchange = NULL};
     for (size_t i = 0; i < log->record_count; i++) {
         const struct lb_net_record *record = &log->records[i];
         log_mark(&walk.now, record);
+        if (record->kind == LB_NET_SENT && record->time_ns > walk.looked.time_ns && !is_slowed) {
+            walk.has_looked = false; /* it was a look for something else: no write followed */
+        }
         if (record->kind == LB_NET_LOOKED) {
             walk.looked = walk.now;
             walk.has_looked = true;
