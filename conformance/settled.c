@@ -123,9 +123,12 @@ static enum standing place_standing(const struct lb_world *world, const struct p
         if (place->last == NULL) {
             continue;
         }
-        if (!lb_wire_is_of(world, place->last, caller) ||
-            lb_wire_last_of(world, caller)->log_index != place->log_index) {
-            continue; /* not its request, or sent again since */
+        if (!lb_wire_is_of(world, place->last, caller)) {
+            continue;
+        }
+        const struct lb_wire_exchange *newest = lb_wire_last_of(world, caller);
+        if (newest->log_index != place->log_index && !newest->is_partial) {
+            continue; /* sent again since; of a head that was cut nobody knows whose it is */
         }
         if (caller_is_blocked(caller)) {
             return STANDING_ENGAGED;
