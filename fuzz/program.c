@@ -35,12 +35,36 @@ void lbi_program_set(struct lbi_program *program, const uint8_t *bytes, size_t s
         bytes++;
         size--;
     }
+    program->prefix_size = 0;
     program->is_bytes = is_bytes;
     program->size = size;
     if (size > 0) {
         memcpy(program->bytes, bytes, size);
     }
     program_index(program);
+}
+
+void lbi_program_set_prefix(struct lbi_program *program, const uint8_t *bytes, size_t size)
+{
+    LB_ASSERT(!program->is_bytes);
+    program->prefix_size = 0;
+    for (uint32_t i = 0; i < LBI_PREFIX_MAX && i < size && (bytes[i] & OPERATION_BIT) == 0; i++) {
+        program->prefix[i] = bytes[i];
+        program->prefix_size = bytes[i] != 0 ? i + 1 : program->prefix_size;
+    }
+}
+
+size_t lbi_program_store(const struct lbi_program *program, uint8_t *ret_bytes)
+{
+    size_t room = LB_CODEC_SIZE_MAX - program->prefix_size;
+    size_t size = program->size < room ? program->size : room;
+    if (program->prefix_size > 0) {
+        memcpy(ret_bytes, program->prefix, program->prefix_size);
+    }
+    if (size > 0) {
+        memcpy(ret_bytes + program->prefix_size, program->bytes, size);
+    }
+    return program->prefix_size + size;
 }
 
 int lbi_program_compare(const struct lbi_program *a, const struct lbi_program *b)
@@ -52,7 +76,11 @@ int lbi_program_compare(const struct lbi_program *a, const struct lbi_program *b
     if (a->size != b->size) {
         return a->size < b->size ? -1 : 1;
     }
-    return memcmp(a->bytes, b->bytes, a->size);
+    int order = memcmp(a->bytes, b->bytes, a->size);
+    if (order == 0 && a->prefix_size != b->prefix_size) {
+        order = a->prefix_size < b->prefix_size ? -1 : 1;
+    }
+    return order != 0 ? order : memcmp(a->prefix, b->prefix, a->prefix_size);
 }
 
 enum lbi_operation lbi_program_operation(const struct lbi_program *program, uint32_t index)
@@ -180,22 +208,34 @@ static void program_append(struct lbi_program *program, const uint8_t *bytes, si
     program->starts[program->count] = (uint16_t)program->size;
 }
 
-void lbi_program_without(const struct lbi_program *program, const bool *gone,
+/* program_drop: the program without the marked records, whatever others mean by it. */
+static void program_drop(const struct lbi_program *program, const bool *gone,
+                         struct lbi_program *ret_program)
+{
+    for (uint32_t i = 0; i < program->count; i++) {
+        if (!gone[i]) {
+            program_append(ret_program, program->bytes + program->starts[i],
+                           (size_t)(program->starts[i + 1] - program->starts[i]));
+        }
+    }
+}
+
+void lbi_program_without(const struct lbi_program *program, const bool *gone, bool is_meant,
                          struct lbi_program *ret_program)
 {
     struct survivors survivors = {.made = 0, .kept = 0};
     lbi_program_set(ret_program, NULL, 0, program->is_bytes);
+    memcpy(ret_program->prefix, program->prefix, sizeof(program->prefix));
+    ret_program->prefix_size = program->prefix_size;
+    if (!is_meant) {
+        program_drop(program, gone, ret_program);
+        return;
+    }
     for (uint32_t i = 0; i < program->count; i++) {
         const uint8_t *record = program->bytes + program->starts[i];
         size_t size = (size_t)(program->starts[i + 1] - program->starts[i]);
         bool has_handle = false;
         uint8_t handle = 0;
-        if (program->is_bytes) {
-            if (!gone[i]) {
-                program_append(ret_program, record, size);
-            }
-            continue;
-        }
         if (lbi_operation_is_request(lbi_program_operation(program, i))) {
             survivors_request(&survivors, !gone[i]);
         }

@@ -49,6 +49,9 @@ static uint64_t program_hash(const struct lbi_program *program)
     for (size_t i = 0; i < program->size; i++) {
         hash = (hash ^ program->bytes[i]) * UINT64_C(0x100000001b3);
     }
+    for (uint32_t i = 0; i < program->prefix_size; i++) {
+        hash = (hash ^ program->prefix[i]) * UINT64_C(0x100000001b3);
+    }
     return hash ^ hash >> 29;
 }
 
@@ -69,7 +72,7 @@ static void search_canonical(struct search *s, const struct lbi_program *program
     uint8_t bytes[LB_CODEC_SIZE_MAX];
     size_t size = 0;
     struct lb_codec_error error;
-    if (s->options->is_bytes) {
+    if (s->options->form != LB_REDUCE_OPERATIONS) {
         *ret_program = *program;
         return;
     }
@@ -77,6 +80,7 @@ static void search_canonical(struct search *s, const struct lbi_program *program
     enum lb_status status = lb_codec_encode(&s->c, bytes, sizeof(bytes), &size, &error);
     LB_ASSERT(status == LB_OK); /* what was decoded can be encoded */
     lbi_program_set(ret_program, bytes, size, false);
+    lbi_program_set_prefix(ret_program, program->prefix, program->prefix_size);
 }
 
 static bool search_may_go_on(struct search *s)
@@ -98,14 +102,16 @@ static bool search_try(struct search *s, const struct lbi_program *candidate)
     if (lbi_program_compare(&s->canonical, &s->best) >= 0 || !search_is_new(s, &s->canonical)) {
         return false;
     }
+    uint8_t bytes[LB_CODEC_SIZE_MAX];
+    size_t size = lbi_program_store(&s->canonical, bytes);
     s->result->run_count++;
-    if (!s->options->is_same(s->options->context, s->canonical.bytes, s->canonical.size)) {
+    if (!s->options->is_same(s->options->context, bytes, size)) {
         return false;
     }
     s->best = s->canonical;
     s->result->better_count++;
     if (s->options->on_better != NULL) {
-        s->options->on_better(s->options->context, s->best.bytes, s->best.size);
+        s->options->on_better(s->options->context, bytes, size);
     }
     return true;
 }
@@ -113,7 +119,7 @@ static bool search_try(struct search *s, const struct lbi_program *candidate)
 /* search_make_gone: the candidate is best without the marked records. Clears the marks. */
 static void search_make_gone(struct search *s)
 {
-    lbi_program_without(&s->best, s->gone, &s->candidate);
+    lbi_program_without(&s->best, s->gone, s->options->form == LB_REDUCE_OPERATIONS, &s->candidate);
     memset(s->gone, 0, s->best.count * sizeof(s->gone[0]));
 }
 
@@ -581,6 +587,17 @@ static void pass_operands(struct search *s)
     }
 }
 
+/* pass_digits: lower operands of records whose meaning is not known, the last first. */
+static void pass_digits(struct search *s)
+{
+    for (uint32_t i = 0; i < s->best.count && !s->is_over; i++) {
+        search_shorten(s, i, 0);
+        for (uint32_t k = lbi_program_operand_count(&s->best, i); k > 0; k--) {
+            search_lower(s, i, k - 1);
+        }
+    }
+}
+
 /* search_try_rename: host, connection or signal `from` becomes `to` wherever it stands. */
 static bool search_try_rename(struct search *s, enum lbi_operand kind, uint8_t from, uint8_t to)
 {
@@ -639,15 +656,33 @@ static void pass_bytes(struct search *s)
     }
 }
 
+/* pass_prefix: lower operands before the first operation. */
+static void pass_prefix(struct search *s)
+{
+    for (uint32_t i = s->best.prefix_size; i > 0 && !s->is_over; i--) {
+        for (uint8_t value = 0; i <= s->best.prefix_size && value < s->best.prefix[i - 1];) {
+            s->candidate = s->best;
+            s->candidate.prefix[i - 1] = value;
+            lbi_program_set_prefix(&s->candidate, s->candidate.prefix, s->candidate.prefix_size);
+            value = search_try(s, &s->candidate) || s->is_over ? UINT8_MAX : (uint8_t)(value + 1);
+        }
+    }
+}
+
 /* -- the whole -- */
 
 /* search_round: every pass once. */
 static void search_round(struct search *s)
 {
     pass_halves(s);
-    if (s->options->is_bytes) {
+    if (s->options->form != LB_REDUCE_OPERATIONS) {
         pass_blocks(s);
-        pass_bytes(s);
+        if (s->options->form == LB_REDUCE_BYTES) {
+            pass_bytes(s);
+        } else {
+            pass_digits(s);
+            pass_swaps(s);
+        }
         return;
     }
     pass_lane(s, LBI_LANE_SCHEDULER);
@@ -661,6 +696,7 @@ static void search_round(struct search *s)
     pass_operands(s);
     pass_names(s);
     pass_swaps(s);
+    pass_prefix(s);
 }
 
 void lb_reduce(const struct lb_reduce_options *options, uint8_t *bytes, size_t *size,
@@ -677,7 +713,10 @@ void lb_reduce(const struct lb_reduce_options *options, uint8_t *bytes, size_t *
     *ret_result = (struct lb_reduce_result){.run_count = 0};
     enum lb_status status = lb_case_init(&s->c);
     LB_ASSERT(status == LB_OK);
-    lbi_program_set(&s->candidate, bytes, *size, options->is_bytes);
+    lbi_program_set(&s->candidate, bytes, *size, options->form == LB_REDUCE_BYTES);
+    if (options->form != LB_REDUCE_BYTES) {
+        lbi_program_set_prefix(&s->candidate, bytes, *size);
+    }
     search_canonical(s, &s->candidate, &s->best);
     uint64_t better_before = UINT64_MAX;
     while (better_before != ret_result->better_count && !s->is_over) {
@@ -689,8 +728,7 @@ void lb_reduce(const struct lb_reduce_options *options, uint8_t *bytes, size_t *
     }
     ret_result->is_complete = !s->is_over;
     ret_result->operation_count = s->best.count;
-    memcpy(bytes, s->best.bytes, s->best.size);
-    *size = s->best.size;
+    *size = lbi_program_store(&s->best, bytes);
     lb_case_deinit(&s->c);
     free(s);
 }

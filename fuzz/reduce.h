@@ -3,7 +3,8 @@
  *
  * It works on operations, not on bytes: it leaves out blocks of them, requests and connections with all
  * that belongs to them, says several as one, and lowers operands, until nothing smaller in the order of
- * lbi_program_compare shows the finding. Every candidate is made canonical before it is tried, so what
+ * lbi_program_compare shows the finding. Where the byte form is not what the input is, it leaves out and
+ * lowers what there is. Every candidate is made canonical before it is tried, so what
  * has no effect goes by itself, and results can be compared. Same input and same answers give the same
  * result.
  */
@@ -14,6 +15,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* What the bytes of an input are. */
+enum lb_reduce_form {
+    LB_REDUCE_OPERATIONS, /* the byte form (codec.h); operands before it are kept and lowered */
+    LB_REDUCE_RECORDS,    /* records as in the byte form, with a meaning of their own */
+    LB_REDUCE_BYTES,      /* text */
+};
+
 struct lb_reduce_options {
     /* Whether bytes show the finding. */
     bool (*is_same)(void *context, const uint8_t *bytes, size_t size);
@@ -22,7 +30,7 @@ struct lb_reduce_options {
     /* Before each try; false ends the search. NULL allowed. */
     bool (*go_on)(void *context);
     void *context;
-    bool is_bytes;    /* the input is no row of operations: its bytes are reduced */
+    enum lb_reduce_form form;
     uint64_t run_max; /* calls of is_same; 0: no limit */
 };
 

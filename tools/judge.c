@@ -35,6 +35,7 @@ struct judge_table {
 };
 
 struct judge {
+    const struct lb_target_row *row;
     struct judge_table *table;
     pid_t child; /* 0: none */
     int link;    /* a byte for each input and one for each answer; closing it ends the child */
@@ -54,14 +55,11 @@ static void on_assertion(const char *file, int line, const char *expression)
 
 /* -- the child -- */
 
-static void judge_one(struct judge_table *table, struct lb_runner *runner, struct lb_case *c)
+static void judge_one(struct judge_table *table, struct lb_target *target)
 {
     struct lb_result result;
-    struct lb_variant variant = {.name = "base"};
-    lb_codec_decode(table->bytes, table->size, c);
-    variant.slice = c->slice_count > 0 ? c->slices[0] : 0;
-    lb_runner_run(runner, c, &variant, NULL, &result);
-    table->seen = (struct judge_seen){.trace_hash = result.trace_hash};
+    lb_target_judge(target, table->bytes, table->size, &result);
+    table->seen = (struct judge_seen){.trace_hash = lb_target_counters(target)->trace_hash};
     if (result.finding_count > 0) {
         const struct lb_finding *finding = &result.findings[0];
         snprintf(table->seen.finding, sizeof(table->seen.finding), "%s/%s", finding->rule,
@@ -72,18 +70,16 @@ static void judge_one(struct judge_table *table, struct lb_runner *runner, struc
 
 __attribute__((noreturn)) static void judge_serve(struct judge *judge, int link, pid_t parent)
 {
-    struct lb_runner *runner = NULL;
-    struct lb_case c;
+    struct lb_target *target = NULL;
     char byte = 0;
     if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || getppid() != parent ||
-        dup2(judge->said, STDERR_FILENO) < 0 || lb_runner_new(&runner) != LB_OK ||
-        lb_case_init(&c) != LB_OK) {
+        dup2(judge->said, STDERR_FILENO) < 0 || lb_target_new(judge->row, &target) != LB_OK) {
         _exit(EXIT_FAILURE);
     }
     asserting = judge->table;
     lb_assert_hook = on_assertion;
     while (recv(link, &byte, 1, 0) == 1) {
-        judge_one(judge->table, runner, &c);
+        judge_one(judge->table, target);
         if (send(link, &byte, 1, MSG_NOSIGNAL) != 1) {
             break;
         }
@@ -140,9 +136,10 @@ static bool judge_start(struct judge *judge)
     return true;
 }
 
-bool judge_new(struct judge **ret_judge)
+bool judge_new(const struct lb_target_row *row, struct judge **ret_judge)
 {
     struct judge *judge = tool_alloc(sizeof(*judge));
+    judge->row = row;
     judge->link = -1;
     judge->table = isolate_shared(sizeof(*judge->table));
     judge->said = memfd_create("judge", MFD_CLOEXEC);

@@ -5,6 +5,8 @@
 #ifndef LASTBYTE_TOOLS_JUDGE_H
 #define LASTBYTE_TOOLS_JUDGE_H
 
+#include "target.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -21,9 +23,9 @@ struct judge_seen {
 
 struct judge;
 
-/* judge_new: gives *ret_judge, released by judge_free; false, with a message, if no process can be
- * made. */
-bool judge_new(struct judge **ret_judge);
+/* judge_new: a judge of a target's inputs: gives *ret_judge, released by judge_free; false, with a message,
+ * if no process can be made. */
+bool judge_new(const struct lb_target_row *row, struct judge **ret_judge);
 void judge_free(struct judge **judge);
 
 /* judge_run: what `bytes` show. False, with a message, if the rig has failed. */

@@ -31,6 +31,8 @@ struct minimize {
     uint64_t run_max;
     uint64_t seconds;
     bool is_quiet;
+    const char *target_name;
+    const struct lb_target_row *row;
     struct judge *judge;
     struct lb_case c;
     uint8_t bytes[LB_CODEC_SIZE_MAX];
@@ -146,13 +148,18 @@ static void minimize_anchor(struct minimize *minimize)
     lb_runner_free(&runner);
 }
 
+static bool minimize_is_crash(const struct minimize *minimize)
+{
+    return strncmp(minimize->seen.finding, MINIMIZE_CRASH, strlen(MINIMIZE_CRASH)) == 0;
+}
+
 /* Names the case after what it shows. */
 static void minimize_name(struct minimize *minimize)
 {
     char title[sizeof(minimize->seen.finding) + sizeof(minimize->seen.detail) + 8];
     const char *finding = minimize->seen.finding;
     struct lb_case *c = &minimize->c;
-    bool is_crash = strncmp(finding, MINIMIZE_CRASH, strlen(MINIMIZE_CRASH)) == 0;
+    bool is_crash = minimize_is_crash(minimize);
     bool has_detail = minimize->seen.detail[0] != '\0';
     snprintf(title, sizeof(title), "Shows %s%s%s", finding, has_detail ? ": " : "",
              minimize->seen.detail);
@@ -165,16 +172,47 @@ static void minimize_name(struct minimize *minimize)
     }
 }
 
+/* What is left as its target prints it: gives *ret_text (free). A crash would end this process, too: its
+ * input is only decoded. */
+static void minimize_text(struct minimize *minimize, char **ret_text, size_t *ret_size)
+{
+    struct lb_target *target = NULL;
+    FILE *stream = open_memstream(ret_text, ret_size);
+    bool is_text = minimize->row->form == LB_TARGET_TEXT;
+    LB_ASSERT(stream != NULL);
+    if (minimize_is_crash(minimize) && is_text) {
+        (void)fwrite(minimize->bytes, 1, minimize->size, stream);
+    } else if (minimize_is_crash(minimize)) {
+        char *text = NULL;
+        size_t size = 0;
+        lb_codec_decode(minimize->bytes, minimize->size, &minimize->c);
+        lb_case_print(&minimize->c, &text, &size);
+        (void)fwrite(text, 1, size, stream);
+        free(text);
+    } else if (lb_target_new(minimize->row, &target) == LB_OK) {
+        struct lb_result result;
+        lb_target_judge(target, minimize->bytes, minimize->size, &result);
+        lb_target_print(target, stream);
+        lb_target_free(&target);
+    }
+    (void)fclose(stream);
+}
+
 /* Prints what is left, and writes it beside the bytes. */
 static enum exit_code minimize_print(struct minimize *minimize, const char *out)
 {
     char *text = NULL;
     size_t size = 0;
     enum exit_code code = EXIT_AS_EXPECTED;
+    struct lb_case_error error;
     char *path = minimize_path(out, ".case");
-    lb_codec_decode(minimize->bytes, minimize->size, &minimize->c);
-    minimize_name(minimize);
-    lb_case_print(&minimize->c, &text, &size);
+    minimize_text(minimize, &text, &size);
+    if (minimize->row->form != LB_TARGET_TEXT &&
+        lb_case_parse(path, text, size, &minimize->c, &error) == LB_OK) {
+        free(text);
+        minimize_name(minimize);
+        lb_case_print(&minimize->c, &text, &size);
+    }
     if (!minimize->is_quiet) {
         fwrite(text, 1, size, stdout);
         printf("\n");
@@ -207,6 +245,7 @@ static void minimize_summary(const struct minimize *minimize, const char *out)
                minimize->also == NULL ? "" : minimize->also);
     }
     printf("reproduce: lastbyte replay ");
+    report_target(minimize->target_name);
     report_word(stdout, out);
     printf("\n");
 }
@@ -215,7 +254,8 @@ static enum exit_code minimize_run(struct minimize *minimize, const char *path)
 {
     const bool is_terminal = isatty(STDOUT_FILENO) == 1;
     char *out = minimize_path(path, ".min");
-    const struct shrink_options options = {.best = minimize->out != NULL ? minimize->out : out,
+    const struct shrink_options options = {.form = minimize->row->form,
+                                           .best = minimize->out != NULL ? minimize->out : out,
                                            .also = minimize->also,
                                            .run_max = minimize->run_max,
                                            .seconds = minimize->seconds,
@@ -244,11 +284,14 @@ static enum exit_code minimize_run(struct minimize *minimize, const char *path)
 enum exit_code command_minimize(int argc, char **argv)
 {
     struct minimize *minimize = tool_alloc(sizeof(*minimize));
+    minimize->target_name = REPORT_TARGET;
     minimize->run_max = 5000;
     minimize->seconds = 30;
     const struct option_row rows[] = {
         OPTIONS_TEXT('o', "output", "FILE", &minimize->out,
                      "where the bytes go, and the case with .case behind the name (INPUT.min)"),
+        OPTIONS_TEXT(0, "target", "NAME", &minimize->target_name,
+                     "the fuzz target whose input it is (lifecycle)"),
         OPTIONS_NUMBER(0, "max-runs", "N", &minimize->run_max, 1, UINT32_MAX,
                        "at most N executions (5000)"),
         OPTIONS_DURATION(0, "time", &minimize->seconds, "at most so long (30s)"),
@@ -273,13 +316,17 @@ enum exit_code command_minimize(int argc, char **argv)
         return code;
     }
     select_case_init(&minimize->c);
-    if (count != 1) {
+    minimize->row = select_target("minimize", minimize->target_name);
+    if (minimize->row == NULL) {
+        code = EXIT_USAGE;
+    } else if (count != 1) {
         fprintf(stderr, "lastbyte minimize: expected one file\nSee: lastbyte minimize --help\n");
         code = EXIT_USAGE;
     } else {
         code = minimize_load(minimize, argv[0]);
         if (code == EXIT_AS_EXPECTED) {
-            code = judge_new(&minimize->judge) ? minimize_run(minimize, argv[0]) : EXIT_RIG;
+            code = judge_new(minimize->row, &minimize->judge) ? minimize_run(minimize, argv[0])
+                                                              : EXIT_RIG;
         }
     }
     judge_free(&minimize->judge);

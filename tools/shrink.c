@@ -105,6 +105,21 @@ static bool on_go_on(void *context)
            (limit_ns == 0 || now_ns - shrink->start_ns < limit_ns);
 }
 
+static enum lb_reduce_form form_of(enum lb_target_form form)
+{
+    switch (form) {
+    case LB_TARGET_OPERATIONS:
+    case LB_TARGET_PREFIXED:
+        return LB_REDUCE_OPERATIONS;
+    case LB_TARGET_OWN:
+        return LB_REDUCE_RECORDS;
+    case LB_TARGET_TEXT:
+        return LB_REDUCE_BYTES;
+    }
+    LB_ASSERT(false);
+    return LB_REDUCE_BYTES;
+}
+
 void shrink_run(struct judge *judge, const struct shrink_options *options, const char *finding,
                 uint8_t *bytes, size_t *size, struct shrink_result *ret_result)
 {
@@ -118,6 +133,7 @@ void shrink_run(struct judge *judge, const struct shrink_options *options, const
                                              .on_better = on_better,
                                              .go_on = on_go_on,
                                              .context = &shrink,
+                                             .form = form_of(options->form),
                                              .run_max = options->run_max};
     LB_ASSERT(finding[0] != '\0');
     *ret_result = (struct shrink_result){.time_ns = 0};

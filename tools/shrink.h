@@ -8,7 +8,8 @@
 #include "reduce.h"
 
 struct shrink_options {
-    const char *best; /* the file that holds the smallest input so far; NULL: none */
+    enum lb_target_form form; /* of the target's inputs */
+    const char *best;         /* the file that holds the smallest input so far; NULL: none */
     const char *also; /* a folder for inputs that show another finding; NULL: they are forgotten */
     uint64_t run_max; /* executions; 0: no limit */
     uint64_t seconds; /* 0: no limit */

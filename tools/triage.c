@@ -11,6 +11,7 @@
 #include "isolate.h"
 #include "options.h"
 #include "report.h"
+#include "select.h"
 #include "shrink.h"
 
 #include "files.h"
@@ -37,6 +38,8 @@ struct triage_input {
 };
 
 struct triage {
+    const char *target_name;
+    const struct lb_target_row *row;
     const char *out;
     uint64_t kept; /* inputs of a finding that are minimized and filed */
     bool is_minimized;
@@ -227,8 +230,11 @@ static enum exit_code triage_gather(char **arguments, int count, struct paths *r
 
 enum exit_code command_triage(int argc, char **argv)
 {
-    struct triage triage = {.kept = 8, .is_terminal = isatty(STDOUT_FILENO) == 1};
+    struct triage triage = {
+        .target_name = REPORT_TARGET, .kept = 8, .is_terminal = isatty(STDOUT_FILENO) == 1};
     const struct option_row rows[] = {
+        OPTIONS_TEXT(0, "target", "NAME", &triage.target_name,
+                     "the fuzz target whose inputs they are (lifecycle)"),
         OPTIONS_FLAG(0, "minimize", &triage.is_minimized,
                      "minimize the smallest inputs of each finding, and count their forms"),
         OPTIONS_TEXT(0, "out", "DIR", &triage.out,
@@ -250,9 +256,10 @@ enum exit_code command_triage(int argc, char **argv)
     if (!options_begin(&options, argc, argv, &count, &triage.code)) {
         return triage.code;
     }
-    triage.code = triage_gather(argv, count, &paths);
+    triage.row = select_target("triage", triage.target_name);
+    triage.code = triage.row == NULL ? EXIT_USAGE : triage_gather(argv, count, &paths);
     if (triage.code == EXIT_AS_EXPECTED) {
-        if (judge_new(&triage.judge)) {
+        if (judge_new(triage.row, &triage.judge)) {
             triage_run(&triage, &paths);
         } else {
             triage.code = EXIT_RIG;

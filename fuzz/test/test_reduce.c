@@ -67,7 +67,7 @@ static void test_program_without_a_request_keeps_what_others_mean(void **state)
     (void)state;
     lbi_program_set(&program, bytes, sizeof(bytes), false);
     gone[1] = true;
-    lbi_program_without(&program, gone, &without);
+    lbi_program_without(&program, gone, true, &without);
     assert_program(&without, expected, sizeof(expected));
 }
 
@@ -80,7 +80,7 @@ static void test_program_without_a_request_loses_its_body(void **state)
     bool gone[LB_CODEC_SIZE_MAX] = {true};
     (void)state;
     lbi_program_set(&program, bytes, sizeof(bytes), false);
-    lbi_program_without(&program, gone, &without);
+    lbi_program_without(&program, gone, true, &without);
     assert_program(&without, expected, sizeof(expected));
 }
 
@@ -378,7 +378,7 @@ static bool bytes_have_x(void *context, const uint8_t *bytes, size_t size)
 
 static void test_reduce_of_bytes_works_on_bytes(void **state)
 {
-    const struct lb_reduce_options options = {.is_same = bytes_have_x, .is_bytes = true};
+    const struct lb_reduce_options options = {.is_same = bytes_have_x, .form = LB_REDUCE_BYTES};
     uint8_t bytes[LB_CODEC_SIZE_MAX] = "\x01\x80 some text with an x in it \xff";
     size_t size = strlen((const char *)bytes);
     struct lb_reduce_result result;
@@ -387,6 +387,49 @@ static void test_reduce_of_bytes_works_on_bytes(void **state)
     assert_int_equal(size, 1);
     assert_int_equal(bytes[0], 'x');
     assert_true(result.is_complete);
+}
+
+static bool prefix_is_high(void *context, const uint8_t *bytes, size_t size)
+{
+    (void)context;
+    return size >= 2 && bytes[0] < 0x80 && bytes[1] < 0x80 && bytes[1] >= 5;
+}
+
+static void test_reduce_lowers_a_prefix(void **state)
+{
+    const struct lb_reduce_options options = {.is_same = prefix_is_high};
+    uint8_t bytes[LB_CODEC_SIZE_MAX] = {9, 70, 3, OP(GET), OP(SETTLE)};
+    const uint8_t expected[] = {0, 5};
+    size_t size = 5;
+    struct lb_reduce_result result;
+    (void)state;
+    lb_reduce(&options, bytes, &size, &result);
+    assert_int_equal(size, sizeof(expected));
+    assert_memory_equal(bytes, expected, sizeof(expected));
+}
+
+static bool has_own_record(void *context, const uint8_t *bytes, size_t size)
+{
+    (void)context;
+    for (size_t i = 0; i + 2 < size; i++) {
+        if (bytes[i] == 0xfe && bytes[i + 1] >= 7 && bytes[i + 1] < 0x80 && bytes[i + 2] == 3) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void test_reduce_of_records_keeps_their_meaning(void **state)
+{
+    const struct lb_reduce_options options = {.is_same = has_own_record, .form = LB_REDUCE_RECORDS};
+    uint8_t bytes[LB_CODEC_SIZE_MAX] = {0x90, 1, 2, 0xfe, 99, 3, 44, 0x85, 0xff, 1};
+    const uint8_t expected[] = {0xfe, 7, 3};
+    size_t size = 10;
+    struct lb_reduce_result result;
+    (void)state;
+    lb_reduce(&options, bytes, &size, &result);
+    assert_int_equal(size, sizeof(expected));
+    assert_memory_equal(bytes, expected, sizeof(expected));
 }
 
 int main(void)
@@ -405,6 +448,8 @@ int main(void)
         cmocka_unit_test(test_reduce_comes_down_to_nothing),
         cmocka_unit_test(test_reduce_ends_at_its_limits),
         cmocka_unit_test(test_reduce_of_bytes_works_on_bytes),
+        cmocka_unit_test(test_reduce_lowers_a_prefix),
+        cmocka_unit_test(test_reduce_of_records_keeps_their_meaning),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
