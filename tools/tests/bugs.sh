@@ -1,6 +1,5 @@
 #!/usr/bin/env bash
-# The injected bugs: every patch has its form and applies; a few, one for each family of rules, are built
-# and killed. All of them: tools/bugs.
+# The injected bugs: every patch has its form and applies. tools/bugs builds them and sees them killed.
 set -euo pipefail
 . "$(dirname "$0")/lib.sh"
 cd "$source_dir"
