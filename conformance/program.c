@@ -100,6 +100,7 @@ static enum lb_status caller_make(struct lb_world *world, struct lb_caller *call
     };
     caller->line = line;
     caller->start_time_ns = now_ns;
+    caller->asked_sequence = lb_stage_sequence(world);
     caller->deadline_ns = options.deadline_ns;
     lb_stage_leave(world);
     enum lb_status status = lb_request_new(world->transport, &options, &caller->request);

@@ -130,6 +130,7 @@ static bool walk_begin(struct walk *walk, struct lb_wire *wire, size_t log_index
     size_t size = request_read(log->written + walk->next, log->written_size - walk->next, exchange);
     exchange->log_index = log_index;
     exchange->ordinal = ordinal;
+    exchange->wrote = walk->now;
     exchange->begin = walk->has_looked ? walk->looked : walk->now;
     walk->has_looked = false;
     walk->exchange = exchange;
@@ -262,6 +263,18 @@ static bool exchange_settle_head(const struct lb_world *world, struct lb_wire_ex
            (upgrade_count == 0 || upgrade_count == count);
 }
 
+/* exchange_settle_look: what the client saw before it was asked for the request says nothing about what
+ * has come since (R3): not to look again is no excuse. */
+static void exchange_settle_look(const struct lb_world *world, struct lb_wire_exchange *exchange)
+{
+    const struct lb_caller *caller =
+        exchange->ordinal == 0 ? NULL : lb_wire_caller(world, exchange);
+    LB_ASSERT(exchange->begin.sequence <= exchange->wrote.sequence);
+    if (caller != NULL && exchange->begin.sequence < caller->asked_sequence) {
+        exchange->begin = exchange->wrote;
+    }
+}
+
 /* exchange_read: reads the answer that begins at `start`, its coding undone if it was asked for. */
 static void exchange_read(const struct lb_world *world, struct lb_wire_exchange *exchange,
                           const struct lb_net_log *log, size_t start, uint8_t *body)
@@ -290,6 +303,7 @@ static void log_answers(const struct lb_world *world, uint32_t first, const stru
     for (uint32_t i = first; i < wire->count; i++) {
         struct lb_wire_exchange *exchange = &wire->exchanges[i];
         bool is_settled = exchange_settle_head(world, exchange);
+        exchange_settle_look(world, exchange);
         exchange_settle_gzip(world, exchange);
         exchange_read(world, exchange, log, start, *bodies);
         if (!is_settled) {

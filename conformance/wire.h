@@ -36,8 +36,10 @@ struct lb_wire_exchange {
     size_t path_size;
     const uint8_t *head; /* of the request, head_size bytes, as it was written */
     size_t head_size;
-    struct lb_upload upload;   /* the request: whether it is whole, what it says */
-    struct lb_wire_mark begin; /* when the client last looked before it wrote, or began to write */
+    struct lb_upload upload; /* the request: whether it is whole, what it says */
+    struct lb_wire_mark
+        begin; /* when the client, asked for it, last looked before it wrote, or wrote */
+    struct lb_wire_mark wrote; /* when it began to write */
     struct lb_wire_mark asked; /* when the head was written */
     bool has_body_begun;
     struct lb_wire_mark body_begin; /* before the first byte of the body was written */

@@ -99,6 +99,7 @@ struct lb_caller {
     uint64_t outcome_time_ns;
     bool is_answered;           /* send has returned */
     uint32_t answered_sequence; /* of the network's next record when it did */
+    uint32_t asked_sequence;    /* of the network's next record when the request was made */
     uint32_t outcome_sequence;  /* of the network's next record when the outcome was seen */
     uint64_t start_time_ns;
     uint64_t deadline_ns;
@@ -143,8 +144,8 @@ struct lb_counted_memory {
     struct lb_fault_state *fault; /* of alloc; NULL: none */
 };
 
-struct lb_peer;  /* a connection as its server sees it; the stage knows what it is */
-struct lb_stage; /* what the interpreters stand on (stage.h) */
+struct lb_peer;           /* a connection as its server sees it; the stage knows what it is */
+struct lb_stage;          /* what the interpreters stand on (stage.h) */
 #define LB_COVER_SLOTS 64 /* connections that coverage tells apart */
 
 /* Coverage of states (cover.c). */
