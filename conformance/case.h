@@ -342,7 +342,7 @@ static inline char lb_fill_byte(uint64_t offset)
 struct lb_case_error {
     char file[256];
     char id[128];       /* of a family: the case that is none; "" otherwise */
-    uint32_t line;      /* from 1; 0: the file as a whole */
+    uint32_t line;      /* from 1; also of what is wrong with the file as a whole */
     uint32_t column;    /* from 1 */
     char found[80];     /* what stands there, escaped and cut */
     char expected[320]; /* what could stand there */
@@ -356,9 +356,15 @@ struct lb_case_error {
 LB_MUST_USE enum lb_status lb_case_parse(const char *file, const char *text, size_t size,
                                          struct lb_case *ret_case, struct lb_case_error *ret_error);
 
-/* lb_case_load: the same from a file; LB_PROTOCOL also for an unreadable, empty or too large one. */
+/* lb_case_load: the same from a file; LB_PROTOCOL also for what is no regular file, cannot be read, is
+ * empty or too large. Waits for nothing, whatever the path names. */
 LB_MUST_USE enum lb_status lb_case_load(const char *file, struct lb_case *ret_case,
                                         struct lb_case_error *ret_error);
+
+/* lb_case_error_whole: fills *ret_error with what is wrong with a file as a whole, at its start; all is
+ * copied, and cut to its room. */
+void lb_case_error_whole(struct lb_case_error *ret_error, const char *file, const char *found,
+                         const char *expected);
 
 /* lb_case_error_text: "FILE:LINE:COLUMN: found X, expected Y", as a static buffer's content would be,
  * and " in ID" for a case of a family; stores at most `size` bytes, NUL-terminated. */

@@ -476,11 +476,7 @@ enum lb_status lb_family_parse(const char *file, const char *text, size_t size,
     LB_ASSERT(text != NULL || size == 0);
     struct lb_case_error error = {.line = 0};
     snprintf(error.file, sizeof(error.file), "%s", file);
-    if (size == 0 || size > LB_CASE_FILE_MAX) {
-        snprintf(error.found, sizeof(error.found), "%s",
-                 size == 0 ? "an empty file" : "more than 1 MiB");
-        snprintf(error.expected, sizeof(error.expected), "a family of cases");
-        *ret_error = error;
+    if (!lbi_file_has_size(file, size, "a family of cases", ret_error)) {
         return LB_PROTOCOL;
     }
     struct lb_family *family = lbi_family_alloc(sizeof(*family));

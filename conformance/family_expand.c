@@ -161,8 +161,7 @@ enum lb_status lb_family_case(const struct lb_family *family, uint32_t index,
     enum lb_status status = LB_PROTOCOL;
     struct lb_case_error error = {.line = 0};
     if (expansion.is_full) {
-        snprintf(error.found, sizeof(error.found), "more than 1 MiB");
-        snprintf(error.expected, sizeof(error.expected), "a smaller case");
+        lb_case_error_whole(&error, name, "more than 1 MiB", "a smaller case");
         lb_case_clear(ret_case);
     } else {
         status = lb_case_parse(name, expansion.text, expansion.size, ret_case, &error);
@@ -170,9 +169,7 @@ enum lb_status lb_family_case(const struct lb_family *family, uint32_t index,
     if (status == LB_OK) {
         expansion_places(&expansion, ret_case);
     } else {
-        if (error.line > 0) {
-            expansion_place(&expansion, &error.line, &error.column);
-        }
+        expansion_place(&expansion, &error.line, &error.column);
         snprintf(error.file, sizeof(error.file), "%s", family->file);
         snprintf(error.id, sizeof(error.id), "%s-%s", family->stem, family->rows[index]);
         *ret_error = error;

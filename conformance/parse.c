@@ -538,11 +538,7 @@ enum lb_status lb_case_parse(const char *file, const char *text, size_t size,
     struct lbi_parser parser = {.c = ret_case, .error = &error, .text = text, .size = size};
     snprintf(error.file, sizeof(error.file), "%s", file);
     lb_case_clear(ret_case);
-    if (size == 0 || size > LB_CASE_FILE_MAX) {
-        snprintf(error.found, sizeof(error.found), "%s",
-                 size == 0 ? "an empty file" : "more than 1 MiB");
-        snprintf(error.expected, sizeof(error.expected), "a case");
-        *ret_error = error;
+    if (!lbi_file_has_size(file, size, "a case", ret_error)) {
         return LB_PROTOCOL;
     }
     lbi_parser_check_bytes(&parser);
@@ -566,17 +562,15 @@ enum lb_status lb_case_parse(const char *file, const char *text, size_t size,
 static const char *load_bytes(const char *file, char *ret_bytes, size_t size, size_t *ret_size)
 {
     struct stat info;
+    if (stat(file, &info) == 0 && !S_ISREG(info.st_mode)) { /* to open a pipe would wait */
+        return S_ISDIR(info.st_mode) ? "a directory" : "no regular file";
+    }
     FILE *stream = fopen(file, "rb");
     if (stream == NULL) {
         return strerror(errno);
     }
-    const char *problem = NULL;
-    if (fstat(fileno(stream), &info) == 0 && S_ISDIR(info.st_mode)) {
-        problem = "a directory";
-    } else {
-        *ret_size = fread(ret_bytes, 1, size, stream);
-        problem = ferror(stream) ? strerror(errno) : NULL;
-    }
+    *ret_size = fread(ret_bytes, 1, size, stream);
+    const char *problem = ferror(stream) ? strerror(errno) : NULL;
     fclose(stream);
     return problem;
 }
@@ -589,12 +583,19 @@ bool lbi_file_load(const char *file, char *ret_bytes, size_t size, size_t *ret_s
     const char *problem =
         ret_bytes == NULL ? "no memory" : load_bytes(file, ret_bytes, size, ret_size);
     if (problem != NULL) {
-        *ret_error = (struct lb_case_error){.line = 0};
-        snprintf(ret_error->file, sizeof(ret_error->file), "%s", file);
-        snprintf(ret_error->found, sizeof(ret_error->found), "%s", problem);
-        snprintf(ret_error->expected, sizeof(ret_error->expected), "%s", expected);
+        lb_case_error_whole(ret_error, file, problem, expected);
     }
     return problem == NULL;
+}
+
+bool lbi_file_has_size(const char *file, size_t size, const char *expected,
+                       struct lb_case_error *ret_error)
+{
+    if (size > 0 && size <= LB_CASE_FILE_MAX) {
+        return true;
+    }
+    lb_case_error_whole(ret_error, file, size == 0 ? "an empty file" : "more than 1 MiB", expected);
+    return false;
 }
 
 enum lb_status lb_case_load(const char *file, struct lb_case *ret_case,
@@ -613,14 +614,23 @@ enum lb_status lb_case_load(const char *file, struct lb_case *ret_case,
     return status;
 }
 
+void lb_case_error_whole(struct lb_case_error *ret_error, const char *file, const char *found,
+                         const char *expected)
+{
+    LB_ASSERT(file != NULL);
+    LB_ASSERT(found != NULL);
+    *ret_error = (struct lb_case_error){.line = 1, .column = 1};
+    snprintf(ret_error->file, sizeof(ret_error->file), "%s", file);
+    snprintf(ret_error->found, sizeof(ret_error->found), "%s", found);
+    snprintf(ret_error->expected, sizeof(ret_error->expected), "%s", expected);
+}
+
 void lb_case_error_text(const struct lb_case_error *error, char *ret_text, size_t size)
 {
-    char place[48] = "";
     LB_ASSERT(error != NULL);
+    LB_ASSERT(error->line > 0);
     LB_ASSERT(size > 0);
-    if (error->line > 0) {
-        snprintf(place, sizeof(place), ":%" PRIu32 ":%" PRIu32, error->line, error->column);
-    }
-    snprintf(ret_text, size, "%s%s: found %s, expected %s%s%s", error->file, place, error->found,
-             error->expected, error->id[0] != '\0' ? " in " : "", error->id);
+    snprintf(ret_text, size, "%s:%" PRIu32 ":%" PRIu32 ": found %s, expected %s%s%s", error->file,
+             error->line, error->column, error->found, error->expected,
+             error->id[0] != '\0' ? " in " : "", error->id);
 }

@@ -132,6 +132,11 @@ int32_t lbi_parser_host(struct lbi_parser *p);
  * above it; NULL after an error, also when the block is full. */
 struct lb_line *lbi_parser_add_line(struct lbi_parser *p, struct lb_lines *lines);
 
+/* lbi_file_has_size: whether a file is neither empty nor too large; false with *ret_error filled,
+ * `expected` copied. */
+bool lbi_file_has_size(const char *file, size_t size, const char *expected,
+                       struct lb_case_error *ret_error);
+
 /* lbi_file_load: reads at most `size` bytes of a file; false with *ret_error filled, `expected`
  * copied. `ret_bytes` may be NULL: no memory. */
 bool lbi_file_load(const char *file, char *ret_bytes, size_t size, size_t *ret_size,

@@ -83,6 +83,13 @@ bool files_is_folder(const char *path)
     return stat(path, &about) == 0 && S_ISDIR(about.st_mode);
 }
 
+bool files_is_there(const char *path)
+{
+    struct stat about;
+
+    return lstat(path, &about) == 0;
+}
+
 bool files_is_file(const char *path)
 {
     struct stat about;
@@ -135,7 +142,8 @@ const char *files_short(const char *path)
 
 /*
  * Adds the files of one folder to `files` and its folders to `folders`. A link to a folder is not
- * followed, so that no walk goes round; one to nothing is added, for its reader to complain of.
+ * followed, so that no walk goes round. What only looks like a wanted file is added, for its reader to
+ * complain of: a link to nothing, and if there is a suffix, a folder or a pipe that has it.
  */
 static bool folder_visit(const char *folder, const char *suffix, struct paths *files,
                          struct paths *folders)
@@ -157,12 +165,11 @@ static bool folder_visit(const char *folder, const char *suffix, struct paths *f
         path = files_join(folder, entry->d_name);
         bool is_link = lstat(path, &link) == 0 && S_ISLNK(link.st_mode);
         bool is_there = stat(path, &about) == 0;
-        if (is_there && S_ISDIR(about.st_mode)) {
-            if (!is_link) {
-                paths_add(folders, path);
-            }
-        } else if ((!is_there || S_ISREG(about.st_mode)) && files_has_suffix(path, suffix)) {
+        bool is_named = files_has_suffix(path, suffix);
+        if (is_named && (suffix[0] != '\0' || !is_there || S_ISREG(about.st_mode))) {
             paths_add(files, path);
+        } else if (is_there && S_ISDIR(about.st_mode) && !is_link) {
+            paths_add(folders, path);
         }
         free(path);
     }

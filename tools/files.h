@@ -48,7 +48,7 @@ enum files_found {
 /*
  * files_gather: adds `path` itself if it is a file, or every file below it whose name ends with
  * `suffix` ("" for any), in the order of their names. Dot files are left out, links to folders are
- * not followed.
+ * not followed. A folder or a pipe whose name ends so is added as well, for its reader to refuse.
  */
 enum files_found files_gather(const char *path, const char *suffix, struct paths *ret_paths);
 
@@ -57,6 +57,9 @@ bool files_is_same(const char *a, const char *b);
 
 /* files_is_folder: whether `path` is a folder. */
 bool files_is_folder(const char *path);
+
+/* files_is_there: whether `path` names anything, a link to nothing included. */
+bool files_is_there(const char *path);
 
 /* files_is_file: whether `path` is a regular file. */
 bool files_is_file(const char *path);

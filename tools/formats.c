@@ -178,9 +178,10 @@ uint32_t formats_place(const struct tally *tally, size_t index)
 {
     const struct roster_case *entry = &tally->roster->cases[index];
     const struct tally_record *record = &tally->records[index];
-    uint32_t place = entry->place > 0 ? entry->place : 1;
+    uint32_t place = entry->place;
+    LB_ASSERT(place > 0);
     if (entry->is_broken) {
-        return entry->error.line > 0 ? entry->error.line : 1;
+        return entry->error.line;
     }
     if (record->is_done && record->check.result.line != NULL) {
         place = record->check.result.line->place;

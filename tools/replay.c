@@ -1,6 +1,6 @@
 /*
  * `lastbyte replay`: inputs of a fuzzer again, judged by what their target claims. An input is bytes, or a
- * case file, which then runs once as it is written.
+ * case, which then runs once as it is written; a family stands for its cases.
  */
 #include "core/assert.h"
 #include "options.h"
@@ -19,9 +19,17 @@ struct replay {
     struct lb_target *target;
     struct lb_runner *runner;
     struct lb_case c;
+    struct lb_variant variant; /* of the last one */
     struct lb_result result;
     uint64_t counts[LB_VERDICT_COUNT];
 };
+
+/* Takes the variant as which a case is written: its first slice, its own schedule. */
+static void replay_vary(struct replay *replay, const struct lb_case *c)
+{
+    replay->variant =
+        (struct lb_variant){.name = "own", .slice = c->slice_count > 0 ? c->slices[0] : 0};
+}
 
 /* Judges an input, bytes or a case; false with a message if the file is none. */
 static bool replay_judge(struct replay *replay, const char *path)
@@ -30,13 +38,12 @@ static bool replay_judge(struct replay *replay, const char *path)
     size_t size = 0;
 
     if (select_is_case(path)) {
-        struct lb_variant variant = {.name = "own"};
         if (!select_load(path, &replay->c)) {
             return false;
         }
-        variant.slice = replay->c.slice_count > 0 ? replay->c.slices[0] : 0;
+        replay_vary(replay, &replay->c);
         report_running(path, NULL);
-        lb_runner_run(replay->runner, &replay->c, &variant, NULL, &replay->result);
+        lb_runner_run(replay->runner, &replay->c, &replay->variant, NULL, &replay->result);
         report_running(NULL, NULL);
         return true;
     }
@@ -46,6 +53,7 @@ static bool replay_judge(struct replay *replay, const char *path)
     }
     report_running(path, NULL);
     lb_target_judge(replay->target, (const uint8_t *)bytes, size, &replay->result);
+    replay_vary(replay, lb_target_case(replay->target)); /* how most targets run it */
     report_running(NULL, NULL);
     free(bytes);
     return true;
@@ -91,8 +99,9 @@ static void replay_report(const struct replay *replay, const char *path, bool is
     report_text(stdout, path, strlen(path));
     printf("\n");
     if (verdict == result->verdict) {
-        report_details(is_text ? path : NULL, is_text ? &replay->c : lb_target_case(replay->target),
-                       result);
+        const struct lb_case *c = is_text ? &replay->c : lb_target_case(replay->target);
+
+        report_explained(is_text ? path : NULL, c, &replay->variant, result);
     } else {
         printf("  no rule is broken, though the conversation did not fit its script (%s)\n",
                lb_verdict_word(result->verdict));
@@ -169,8 +178,8 @@ static enum exit_code replay_gather(char **arguments, int count, struct paths *r
 {
     for (int i = 0; i < count; i++) {
         if (files_part(arguments[i]) !=
-            NULL) { /* a case of a family; that it is there is seen later */
-            paths_add(ret_paths, arguments[i]);
+            NULL) { /* a case of a family; whether it is there is seen */
+            paths_add(ret_paths, arguments[i]); /* when it is loaded */
             continue;
         }
         enum files_found found = files_gather(arguments[i], "", ret_paths);
@@ -182,6 +191,7 @@ static enum exit_code replay_gather(char **arguments, int count, struct paths *r
             return EXIT_USAGE;
         }
     }
+    select_expand(ret_paths);
     if (ret_paths->count == 0) {
         fprintf(stderr, "lastbyte replay: nothing selected\n");
         return EXIT_USAGE;
@@ -205,7 +215,7 @@ enum exit_code command_replay(int argc, char **argv)
         .arguments = "FILE|DIR...",
         .about =
             "Decodes inputs of a fuzzer, prints them as cases, runs them and judges them by what\n"
-            "their target claims. Case files run once, as they are written.",
+            "their target claims. Cases and families run once, as they are written.",
         .rows = rows,
     };
     struct paths paths = {0};

@@ -112,7 +112,7 @@ static json_t *sarif_location(const struct tally *tally, size_t index)
 {
     const struct roster_case *entry = &tally->roster->cases[index];
     json_t *region = json_pack("{s:i}", "startLine", (int)formats_place(tally, index));
-    if (entry->is_broken && entry->error.column > 0) {
+    if (entry->is_broken) {
         (void)json_object_set_new(region, "startColumn", json_integer(entry->error.column));
     }
     return json_pack("{s:{s:{s:o}, s:o}, s:[{s:s}]}", "physicalLocation", "artifactLocation", "uri",

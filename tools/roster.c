@@ -82,12 +82,12 @@ static void roster_break_twins(struct roster *roster)
             first = i;
             continue;
         }
-        struct lb_case_error *error = &entry->error;
-        snprintf(error->file, sizeof(error->file), "%s", entry->path);
-        snprintf(error->found, sizeof(error->found), "the id %.50s a second time", entry->c.id);
-        snprintf(error->expected, sizeof(error->expected),
+        char found[128];
+        char expected[512];
+        snprintf(found, sizeof(found), "the id %.50s a second time", entry->c.id);
+        snprintf(expected, sizeof(expected),
                  "an id of its own; two cases have one id: %s has it first", sorted[first]->path);
-        entry->place = 0;
+        lb_case_error_whole(&entry->error, entry->path, found, expected);
         entry_break(entry);
     }
     free(sorted);

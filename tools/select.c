@@ -26,7 +26,8 @@ void select_complain(const struct lb_case_error *error)
 
 bool select_is_case(const char *path)
 {
-    return files_has_suffix(path, CASE_SUFFIX) || files_part(path) != NULL;
+    return files_has_suffix(path, CASE_SUFFIX) || files_has_suffix(path, LB_FAMILY_SUFFIX) ||
+           files_part(path) != NULL;
 }
 
 char *select_id(const char *path)
@@ -117,8 +118,7 @@ static void family_expand(const char *file, struct paths *ret_paths)
     lb_family_free(&family);
 }
 
-/* Puts the cases of families in the place of their files. */
-static void families_expand(struct paths *paths)
+void select_expand(struct paths *paths)
 {
     struct paths expanded = {0};
 
@@ -133,16 +133,6 @@ static void families_expand(struct paths *paths)
     *paths = expanded;
 }
 
-/* Makes an error about a file as a whole. */
-static void error_fill(struct lb_case_error *ret_error, const char *file, const char *found,
-                       const char *expected)
-{
-    *ret_error = (struct lb_case_error){0};
-    snprintf(ret_error->file, sizeof(ret_error->file), "%s", file);
-    snprintf(ret_error->found, sizeof(ret_error->found), "%s", found);
-    snprintf(ret_error->expected, sizeof(ret_error->expected), "%s", expected);
-}
-
 /* The family of a path with a part, and which case of it that is; false with an error if it is none. */
 static bool family_find(const char *path, struct lb_family **ret_family, uint32_t *ret_index,
                         struct lb_case_error *ret_error)
@@ -151,7 +141,7 @@ static bool family_find(const char *path, struct lb_family **ret_family, uint32_
     bool is_found = lb_family_load(file, ret_family, ret_error) == LB_OK;
 
     if (is_found && !lb_family_find(*ret_family, files_part(path), ret_index)) {
-        error_fill(ret_error, file, files_part(path), "a row, or rows, of this family");
+        lb_case_error_whole(ret_error, file, files_part(path), "a row, or rows, of this family");
         lb_family_free(ret_family);
         is_found = false;
     }
@@ -203,7 +193,7 @@ bool select_find(const char *folder, const char *name, struct paths *ret_paths)
             paths_add(ret_paths, all.items[i]);
         }
     }
-    families_expand(&all);
+    select_expand(&all);
     for (size_t i = 0; i < all.count; i++) {
         if (select_is_case(all.items[i]) && path_is_named(all.items[i], name)) {
             paths_add(ret_paths, all.items[i]);
@@ -225,6 +215,13 @@ static void select_once(struct paths *paths)
     }
 }
 
+/* Whether a path that names a case or a family is there, be it a folder or a link to nothing. */
+static bool path_is_meant(const char *path)
+{
+    return (files_has_suffix(path, CASE_SUFFIX) || files_has_suffix(path, LB_FAMILY_SUFFIX)) &&
+           files_is_there(path);
+}
+
 /* Adds what one argument means; a message is printed if it means nothing. */
 static bool select_argument(const char *command, const char *folder, const char *argument,
                             struct paths *ret_paths)
@@ -233,7 +230,7 @@ static bool select_argument(const char *command, const char *folder, const char 
     bool is_part = files_part(argument) != NULL && files_is_file(file);
 
     free(file);
-    if (is_part) { /* rows that the family has not are complained of when they are loaded */
+    if (is_part || path_is_meant(argument)) { /* what is wrong with it is told when it is loaded */
         paths_add(ret_paths, argument);
         return true;
     }
@@ -287,7 +284,7 @@ enum exit_code select_cases(const char *command, const char *folder, char **argu
     enum exit_code code = select_files(command, folder, arguments, count, ret_paths);
 
     if (code == EXIT_AS_EXPECTED) {
-        families_expand(ret_paths);
+        select_expand(ret_paths);
         select_once(ret_paths);
     }
     return code;
@@ -370,7 +367,7 @@ bool select_read(const char *path, struct lb_case *ret_case, struct lb_case_erro
         return lb_case_load(path, ret_case, ret_error) == LB_OK;
     }
     if (lb_family_load(path, &family, ret_error) == LB_OK) { /* broken when it was expanded */
-        error_fill(ret_error, path, "a family", "one of its cases");
+        lb_case_error_whole(ret_error, path, "a family", "one of its cases");
         lb_family_free(&family);
     }
     return false;

@@ -32,6 +32,9 @@ enum exit_code select_cases(const char *command, const char *folder, char **argu
 enum exit_code select_files(const char *command, const char *folder, char **arguments, int count,
                             struct paths *ret_paths);
 
+/* select_expand: puts the cases of families in the place of their files. */
+void select_expand(struct paths *paths);
+
 /* select_find: adds the case, or the family, of the folder that has a name (NAME or AREA/NAME); false if
  * none has. Nothing is printed. */
 bool select_find(const char *folder, const char *name, struct paths *ret_paths);
@@ -39,7 +42,7 @@ bool select_find(const char *folder, const char *name, struct paths *ret_paths);
 /* select_id: gives the id of the case that a path names (free). */
 char *select_id(const char *path);
 
-/* select_is_case: whether a path is that of a case, not of bytes. */
+/* select_is_case: whether a path is that of a case or a family, not of bytes. */
 bool select_is_case(const char *path);
 
 /* select_is_few: whether a path is a case of its own, or one of the few of a family that show each

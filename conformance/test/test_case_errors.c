@@ -240,7 +240,7 @@ static const struct error_row error_rows[] = {
     {MADE "client\n", 8, 1, "a second client block", "one client block"},
     {MADE "host b\n", 8, 1, "\"host\"", "the client block to be the last"},
     {MADE "pause 1s\n", 8, 1, "\"pause\"", CLIENT_WORDS ", setup, should"},
-    {"", 0, 0, "an empty file", "a case"},
+    {"", 1, 1, "an empty file", "a case"},
     {"\n", 2, 1, "the end of the file", "case"},
     {"# only\n", 2, 1, "the end of the file", "case"},
     {"case 1\r\ntitle t\r\n", 1, 7, "a CR LF line end (0x0d)",
@@ -289,7 +289,7 @@ static void test_case_error_text_says_it_in_one_line(void **state)
     assert_string_equal(small, "d/f.cas");
     assert_int_equal(lb_case_parse("f", "", 0, &parsed, &error), LB_PROTOCOL);
     lb_case_error_text(&error, text, sizeof(text));
-    assert_string_equal(text, "f: found an empty file, expected a case");
+    assert_string_equal(text, "f:1:1: found an empty file, expected a case");
 }
 
 /* check_refused: that bytes are refused at line and column, found as said. */
@@ -378,7 +378,7 @@ static void test_case_too_large_is_refused(void **state)
     char *text = malloc(size);
     assert_non_null(text);
     memset(text, '\n', size);
-    check_refused(text, size, 0, 0, "more than 1 MiB");
+    check_refused(text, size, 1, 1, "more than 1 MiB");
     check_refused(text, size - 1, LB_CASE_FILE_MAX + 1, 1, "the end of the file");
     free(text);
 }
@@ -395,7 +395,12 @@ static void test_case_load_names_what_is_wrong_with_a_file(void **state)
     snprintf(file, sizeof(file), "%s/x.case", directory);
     assert_int_equal(lb_case_load(directory, &parsed, &error), LB_PROTOCOL);
     assert_string_equal(error.found, "a directory");
-    assert_int_equal(error.line, 0);
+    assert_int_equal(error.line, 1);
+    assert_int_equal(error.column, 1);
+    assert_int_equal(mkfifo(file, 0600), 0); /* to open it would wait for a writer */
+    assert_int_equal(lb_case_load(file, &parsed, &error), LB_PROTOCOL);
+    assert_string_equal(error.found, "no regular file");
+    assert_int_equal(remove(file), 0);
     assert_int_equal(lb_case_load(file, &parsed, &error), LB_PROTOCOL);
     assert_string_equal(error.found, "No such file or directory");
     assert_string_equal(error.file, file);

@@ -175,7 +175,7 @@ struct refused {
 };
 
 static const struct refused refusals[] = {
-    {"", "cases/area/stem.family: found an empty file, expected a family"},
+    {"", "cases/area/stem.family:1:1: found an empty file, expected a family"},
     {"case 1\n", ":1:1: found \"case 1\", expected family 1"},
     {"family 2\n", ":1:8: found \"2\", expected 1"},
     {"family 1\n", ":2:1: found the end of the file, expected case 1"},

@@ -57,6 +57,10 @@ expect 0 "$lastbyte" run "${with[@]}" pair-two-good
 expect 0 "$lastbyte" explore "${with[@]}" --delays 1 --draw 2 pair-two-good
 expect 0 "$lastbyte" faults "${with[@]}" --only 'alloc 3' pair-two-good
 expect 0 "$lastbyte" replay "$family:two-good"
+expect 1 "$lastbyte" replay "$family"
+says '4 inputs, 1 PASS, 3 FAIL'
+expect 1 "$lastbyte" replay "$scratch/cases"
+says '5 inputs, 2 PASS, 3 FAIL'
 expect 0 "$lastbyte" encode "${with[@]}" pair -o "$scratch/bytes"
 [ "$(cd "$scratch/bytes" && echo *)" = 'pair-one-bad pair-one-good pair-two-bad pair-two-good' ] ||
     fail "encode wrote $(ls "$scratch/bytes")"

@@ -298,10 +298,12 @@ tells 2 "$scratch/dropped.case" <<'TOLD'
         -- every time-out passes --
 TOLD
 
-# `check` says it in short.
-expect 1 "$lastbyte" check "$scratch/dropped.case"
-says '    read(a.1) orphaned, until-destroy: waits at wait.body-end for read to the end, close or cancel of r1'
-says '      since step '
+# `check` and `replay` say it in short.
+for command in check replay; do
+    expect 1 "$lastbyte" "$command" "$scratch/dropped.case"
+    says '    read(a.1) orphaned, until-destroy: waits at wait.body-end for read to the end, close or cancel of r1'
+    says '      since step '
+done
 
 # The same body, held: its caller could still close it.
 sed '/drop /d' "$scratch/dropped.case" >"$scratch/held.case"
