@@ -3,6 +3,10 @@
  */
 #include "command.h"
 
+#include "core/assert.h"
+
+#include <signal.h>
+
 static int rank(enum exit_code code)
 {
     switch (code) {
@@ -28,4 +32,13 @@ static int rank(enum exit_code code)
 enum exit_code command_worse(enum exit_code a, enum exit_code b)
 {
     return rank(a) >= rank(b) ? a : b;
+}
+
+enum exit_code command_ended(enum exit_code code, int signal)
+{
+    if (signal == 0) {
+        return code;
+    }
+    LB_ASSERT(signal == SIGINT || signal == SIGTERM);
+    return command_worse(code, signal == SIGINT ? EXIT_INTERRUPTED : EXIT_TERMINATED);
 }

@@ -20,6 +20,10 @@ enum exit_code {
 /* command_worse: the graver of two exit codes: rig, nondeterminism, unexpected, usage, the rest. */
 enum exit_code command_worse(enum exit_code a, enum exit_code b);
 
+/* command_ended: the graver of `code` and that of the signal, SIGINT or SIGTERM, which ended a long
+ * command; 0: none did. */
+enum exit_code command_ended(enum exit_code code, int signal);
+
 /* A command: argv[0] is its name. Returns an exit code. */
 typedef enum exit_code command_fn(int argc, char **argv);
 

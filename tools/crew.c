@@ -191,6 +191,9 @@ static bool crew_ended(void *argument, uint32_t member, enum isolate_end end,
     if (end == ISOLATE_DONE) {
         return false;
     }
+    if (isolate_has_killed()) {
+        return false;
+    }
     if (end == ISOLATE_FAILED || current == 0) {
         if (isolate_signal() == 0) {
             fprintf(stderr, "lastbyte check: a process that runs cases has failed: %s\n", death);
@@ -198,12 +201,9 @@ static bool crew_ended(void *argument, uint32_t member, enum isolate_end end,
         }
         return false;
     }
-    if (isolate_signal() != 0) {
-        return false; /* the second signal ended it */
-    }
     tally_crash(&crew->shared->records[current - 1], death);
     crew_heard(crew, (uint32_t)(current - 1));
-    return true;
+    return isolate_signal() == 0;
 }
 
 static void crew_round(struct crew *crew)

@@ -18,7 +18,6 @@
 #include "select.h"
 
 #include <inttypes.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -347,14 +346,12 @@ static void faults_run(struct faults *faults)
             found->code = command_worse(found->code, EXIT_RIG);
             break;
         }
-        if (end == ISOLATE_CRASHED && isolate_signal() == 0) {
+        if (end == ISOLATE_CRASHED && !isolate_has_killed()) {
             faults_crashed(faults);
         }
     }
-    if (isolate_signal() != 0) {
-        found->code = command_worse(found->code, isolate_signal() == SIGINT ? EXIT_INTERRUPTED
-                                                                            : EXIT_TERMINATED);
-    } else if (found->reached == 0 && found->code == EXIT_AS_EXPECTED) {
+    found->code = command_ended(found->code, isolate_signal());
+    if (found->reached == 0 && found->code == EXIT_AS_EXPECTED) {
         fprintf(stderr, "lastbyte faults: no run came to a fault\n");
         found->code = EXIT_USAGE;
     }

@@ -266,12 +266,11 @@ static void on_signal(uv_signal_t *handle, int number)
 
     uv_mutex_lock(&get->lock);
     if (get->is_cancelled) {
-        _exit(number == SIGINT ? EXIT_INTERRUPTED : EXIT_TERMINATED);
+        _exit(command_ended(EXIT_AS_EXPECTED, number));
     }
     get->is_stopped = true;
     get->is_cancelled = true;
-    get->problem =
-        command_worse(get->problem, number == SIGINT ? EXIT_INTERRUPTED : EXIT_TERMINATED);
+    get->problem = command_ended(get->problem, number);
     for (uint64_t i = 0; i < get->plan.parallel; i++) {
         if (get->callers[i].request != NULL) {
             lb_request_cancel(get->callers[i].request);

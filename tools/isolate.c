@@ -22,6 +22,7 @@
 /* What a signal handler can reach. */
 static volatile sig_atomic_t watched_children[ISOLATE_TEAM_MAX]; /* 0: none */
 static volatile sig_atomic_t watched_signal;
+static volatile sig_atomic_t has_killed;
 
 /* In a child of a team: where it tells its parent something; -1 elsewhere. */
 static int telling = -1;
@@ -41,6 +42,7 @@ static void on_watched_signal(int number)
             (void)kill((pid_t)watched_children[i], watched_signal == 0 ? number : SIGKILL);
         }
     }
+    has_killed = watched_signal != 0;
     watched_signal = number;
     errno = error;
 }
@@ -53,6 +55,11 @@ void isolate_watch(void)
     (void)sigaddset(&action.sa_mask, SIGTERM);
     (void)sigaction(SIGINT, &action, NULL);
     (void)sigaction(SIGTERM, &action, NULL);
+}
+
+bool isolate_has_killed(void)
+{
+    return has_killed != 0;
 }
 
 int isolate_signal(void)

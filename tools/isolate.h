@@ -60,6 +60,9 @@ void isolate_tell(uint32_t number);
  */
 void isolate_watch(void);
 
+/* isolate_has_killed: whether a second signal has come, so that children did not end by themselves. */
+bool isolate_has_killed(void);
+
 /* isolate_signal: SIGINT or SIGTERM, if one has come since isolate_watch; otherwise 0. */
 int isolate_signal(void);
 

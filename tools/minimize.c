@@ -16,7 +16,6 @@
 
 #include <errno.h>
 #include <inttypes.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -274,11 +273,8 @@ static enum exit_code minimize_run(struct minimize *minimize, const char *path)
         code = command_worse(code, minimize_print(minimize, options.best));
         minimize_summary(minimize, options.best);
     }
-    if (isolate_signal() != 0) {
-        code = command_worse(code, isolate_signal() == SIGINT ? EXIT_INTERRUPTED : EXIT_TERMINATED);
-    }
     free(out);
-    return code;
+    return command_ended(code, isolate_signal());
 }
 
 enum exit_code command_minimize(int argc, char **argv)

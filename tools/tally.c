@@ -125,8 +125,5 @@ enum exit_code tally_code(const struct tally *tally)
     if (sum.broken_files > 0) {
         code = command_worse(code, EXIT_USAGE);
     }
-    if (tally->signal != 0) {
-        code = command_worse(code, tally->signal == SIGINT ? EXIT_INTERRUPTED : EXIT_TERMINATED);
-    }
-    return code;
+    return command_ended(code, tally->signal);
 }

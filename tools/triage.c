@@ -18,7 +18,6 @@
 
 #include <errno.h>
 #include <inttypes.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -203,10 +202,7 @@ static void triage_run(struct triage *triage, const struct paths *paths)
     if (findings > 0) {
         triage->code = command_worse(triage->code, EXIT_UNEXPECTED);
     }
-    if (isolate_signal() != 0) {
-        triage->code = command_worse(triage->code, isolate_signal() == SIGINT ? EXIT_INTERRUPTED
-                                                                              : EXIT_TERMINATED);
-    }
+    triage->code = command_ended(triage->code, isolate_signal());
 }
 
 static enum exit_code triage_gather(char **arguments, int count, struct paths *ret_paths)

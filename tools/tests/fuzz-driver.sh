@@ -59,7 +59,7 @@ echo '#5 NEW cov: 7 ft: 8 corp: 1/2b exec/s: 0 rss: 30Mb' >&2
 touch "$(dirname "$0")/started"
 for _ in $(seq 200); do sleep 0.05; done
 SCRIPT
-"$lastbyte" fuzz --binary "$scratch/patient" --out "$scratch/o5" --time 60s >"$scratch/out" 2>&1 &
+"${tied[@]}" "$lastbyte" fuzz --binary "$scratch/patient" --out "$scratch/o5" --time 60s >"$scratch/out" 2>&1 &
 campaign=$!
 for _ in $(seq 100); do
     [ -e "$scratch/started" ] && break
@@ -97,7 +97,7 @@ SCRIPT
 expect 3 "$lastbyte" fuzz --binary "$scratch/stubborn" --out "$scratch/o8" --time 1s
 says 'after its time: killed'
 rm "$scratch/started-too"
-"$lastbyte" fuzz --binary "$scratch/stubborn" --out "$scratch/o8" --time 60s >"$scratch/out" 2>&1 &
+"${tied[@]}" "$lastbyte" fuzz --binary "$scratch/stubborn" --out "$scratch/o8" --time 60s >"$scratch/out" 2>&1 &
 campaign=$!
 for _ in $(seq 100); do
     [ -e "$scratch/started-too" ] && break

@@ -6,8 +6,24 @@ lastbyte=$1
 source_dir=$2
 cases=$source_dir/conformance/cases
 scratch=$(mktemp -d)
-trap 'rm -rf "$scratch"' EXIT
 failures=0
+
+# What a test has put into the background ends with it, whichever way that ends; and if it is killed, what
+# was started with "${tied[@]}" in front.
+tied=()
+if setpriv --pdeathsig KILL true 2>/dev/null; then
+    tied=(setpriv --pdeathsig KILL)
+fi
+clean_up() {
+    local job
+    for job in $(jobs -pr); do
+        kill -KILL "$job" 2>/dev/null || true
+    done
+    rm -rf "$scratch"
+}
+trap clean_up EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM
 
 fail() {
     printf 'FAIL: %s\n' "$*" >&2

@@ -16,11 +16,8 @@ for program in nginx openssl; do
     }
 done
 
-# The server ends with the test, however that ends, and be it killed.
-tied=()
-if setpriv --pdeathsig TERM true 2>/dev/null; then
-    tied=(setpriv --pdeathsig TERM)
-fi
+# The server ends with the test, however that ends; so that its own workers end, too, it is asked to.
+[ "${#tied[@]}" -eq 0 ] || tied=(setpriv --pdeathsig TERM)
 server=
 end_server() {
     [ -z "$server" ] || {
@@ -29,9 +26,7 @@ end_server() {
         server=
     }
 }
-trap 'end_server TERM; rm -rf "$scratch"' EXIT
-trap 'exit 130' INT
-trap 'exit 143' TERM
+trap 'end_server TERM; clean_up' EXIT
 
 # pattern SIZE: bytes that say where they stand, a to w again and again.
 pattern() {
@@ -228,7 +223,7 @@ expect 0 "$lastbyte" get --parallel 4 --repeat 40 "$url/small"
 says '40 answered, 0 failed, 40960 bytes'
 
 # Ctrl-C: as soon as there are bytes of a body, its request is in progress.
-"$lastbyte" get --output "$scratch/begun" "$url/slow/large" >"$scratch/out" 2>&1 &
+"${tied[@]}" "$lastbyte" get --output "$scratch/begun" "$url/slow/large" >"$scratch/out" 2>&1 &
 asking=$!
 until [ -s "$scratch/begun" ]; do
     kill -0 "$asking" 2>/dev/null || break

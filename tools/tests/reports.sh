@@ -206,15 +206,15 @@ code=0
 "$lastbyte" check --cases "$cases" --report json cut-before-last-chunk >/dev/full 2>err || code=$?
 [ "$code" -eq 3 ] || fail "a lost report: exit code $code"
 
-# Interrupted, and crashed: what ran is told, also of a case that ended its process. The case takes so long
-# that whatever happens happens inside it.
+# Interrupted, and crashed: what ran is told, also of a case that ended its process. The case takes so long,
+# seconds, that whatever happens happens inside it.
 mkdir slow
 cat >slow/slow.case <<'CASE'
 case   1
 title  A large body in small segments
 level  MUST
 spec   LASTBYTE F1
-vary   slice 16
+vary   slice 16 17 18 19 20 21 22 23
 
 host a
   conn 1
@@ -230,11 +230,12 @@ client
 CASE
 cp "$cases/close/is-idempotent.case" slow/
 
-# busy_child PID: waits for a child of a process that has used some processor time, and prints it.
+# busy_child PID [OTHER]: waits for a child of a process, another one than OTHER, that has used some processor
+# time, and prints it. Each round has children of its own; this one is then at its beginning.
 busy_child() {
     local child ticks
-    for _ in $(seq 600); do
-        child=$(ps -o pid= --ppid "$1" | head -n 1 | tr -d ' ')
+    while kill -0 "$1"; do
+        child=$(pgrep -P "$1" | grep -vx "${2:-}" | head -n 1) || true
         ticks=$(awk '{ print $14 }' "/proc/${child:-none}/stat" 2>/dev/null || echo 0)
         if [ "${ticks:-0}" -ge 10 ]; then
             echo "$child"
@@ -242,13 +243,24 @@ busy_child() {
         fi
         sleep 0.1
     done
+    echo "no process $1 has a busy child any more" >&2
+    return 1
 }
-"$lastbyte" check --repeat 1000000 --report json=late.json --report sarif=late.sarif \
+# all_gone SESSION: that none of its processes is left, or soon is, and sooner than a round takes.
+all_gone() {
+    for _ in $(seq 20); do
+        pgrep -s "$1" >/dev/null || return 0
+        sleep 0.1
+    done
+    return 1
+}
+"${tied[@]}" setsid "$lastbyte" check --repeat 1000000 --report json=late.json --report sarif=late.sarif \
     --report junit=late.junit --report tap13=late.tap slow/slow.case slow/is-idempotent.case \
     >out 2>&1 &
 check=$!
-kill -KILL "$(busy_child "$check")"
-busy_child "$check" >/dev/null
+child=$(busy_child "$check")
+kill -KILL "$child"
+busy_child "$check" "$child" >/dev/null
 kill -INT "$check"
 sleep 0.2
 kill -INT "$check" 2>/dev/null || true # the second one does not wait for the case
@@ -258,8 +270,17 @@ wait "$check" || code=$?
 for format in tap junit json sarif; do
     is_valid "$format" "late.$format"
 done
+all_gone "$check" || fail "check has left processes behind"
 grep -q '"interrupted": "SIGINT"' late.json || fail "JSON: not interrupted"
 grep -q '"crash": "signal 9 (Killed)"' late.json || fail "JSON: no crash"
 grep -q '^CRASH ' out || fail "people are told of no crash"
 [ "$(find . -name 'late.*' | wc -l)" -eq 4 ] || fail "a temporary file was left: $(ls late.*)"
+
+# Killed, it leaves no process behind either.
+"${tied[@]}" setsid "$lastbyte" check --repeat 1000000 --jobs 2 slow >out 2>&1 &
+check=$!
+busy_child "$check" >/dev/null
+kill -KILL "$check"
+wait "$check" 2>/dev/null || true
+all_gone "$check" || fail "a killed check has left processes behind"
 finish

@@ -87,7 +87,7 @@ code=0
 expect 2 "$replay" --repeat 0 input
 
 # A signal ends `check` after the case that runs, with a summary.
-"$lastbyte" check --repeat 100000 "$short" >interrupted 2>&1 &
+"${tied[@]}" "$lastbyte" check --repeat 100000 "$short" >interrupted 2>&1 &
 check=$!
 sleep 1
 kill -TERM "$check"
