@@ -215,12 +215,13 @@ static void judge_parked(struct lb_world *world, const struct place *place, enum
     }
 }
 
-/* may_have_failed: whether a body can have come to an error of its coding that is told at the next read:
- * wrong, cut, or grown beyond its limit. */
+/* may_have_failed: whether a body can have come to an error that is told at the next read: of its framing,
+ * in a line that has no end yet; or of its coding: wrong, cut, or grown beyond its limit. */
 static bool may_have_failed(const struct lb_model *model)
 {
-    return model->is_decoded &&
-           (model->is_coding_wrong || model->is_coding_cut || model->body_size > DECODED_FREE);
+    return model->is_line_open ||
+           (model->is_decoded &&
+            (model->is_coding_wrong || model->is_coding_cut || model->body_size > DECODED_FREE));
 }
 
 /* judge_held: a connection behind an open body stays until the deadline, and not longer (E6, E7). */
