@@ -14,7 +14,7 @@ check_patch() {
     [[ $(sed -n 2p <<<"$head") =~ ^Shipped:\ .*\((19|20)[0-9][0-9]|^Shipped:\ .*\([0-9]+\.[0-9] ]] ||
         fail "$1:2: expected Shipped: PROJECT (YEAR or version)"
     [ "$(sed -n 3p <<<"$head" | cut -d: -f1)" = Breaks ] || fail "$1:3: expected Breaks: RULE..."
-    [ -z "$(sed '1,3d' <<<"$head" | grep -v '^Note: ' || true)" ] || fail "$1:4: expected Note: or an empty line"
+    [ -z "$(sed '1,3d' <<<"$head" | grep -vE '^(Note|Explore): ' || true)" ] || fail "$1:4: expected Note:, Explore: or an empty line"
     for rule in $(sed -n 's/^Breaks: *//p' <<<"$head"); do
         [[ $rules == *" $rule "* ]] || fail "$1:3: there is no rule $rule"
     done
