@@ -51,14 +51,13 @@ static void print_help(FILE *file)
                   "Conformance and fuzzing for the life of an HTTP/1.1 response body.\n\n"
                   "commands:\n");
     for (size_t i = 0; i < COMMAND_COUNT; i++) {
-        fprintf(file, "  %-8s %s\n", commands[i].name, commands[i].about);
+        fprintf(file, "  %-9s %s\n", commands[i].name, commands[i].about);
     }
     fprintf(file,
             "\nlastbyte COMMAND --help says more about one of them.\n\n"
             "exit codes: 0 as expected, 1 an unexpected result, 2 usage, bad input or nothing\n"
             "selected, 3 the rig failed, 4 nondeterminism seen, 77 every case was skipped,\n"
-            "130 and 143 `check`, `explore`, `faults` or `get` was ended by SIGINT or\n"
-            "SIGTERM\n");
+            "130 and 143 ended by SIGINT or SIGTERM\n");
 }
 
 static enum exit_code help(int argc, char **argv)

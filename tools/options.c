@@ -9,7 +9,9 @@
 
 #include "core/assert.h"
 
-#define OPTIONS_HELP_COLUMN 26
+#define OPTIONS_HELP_LEFT 26 /* columns of an option's name and argument */
+#define OPTIONS_HELP_INDENT (OPTIONS_HELP_LEFT + 4)
+#define OPTIONS_HELP_WIDTH 80
 
 /* A command line while it is read. */
 struct option_cursor {
@@ -205,6 +207,30 @@ enum options_outcome options_parse(const struct options *options, int argc, char
     return OPTIONS_OK;
 }
 
+/* Prints words, and new lines between them where the next one has no room, indented as the first. */
+static void help_wrap(const char *text, FILE *file)
+{
+    size_t column = OPTIONS_HELP_INDENT;
+
+    for (const char *word = text; *word != '\0'; word += strspn(word, " ")) {
+        size_t size = strcspn(word, " ");
+        bool is_first = word == text;
+
+        LB_ASSERT(size > 0);
+        if (!is_first && column + 1 + size > OPTIONS_HELP_WIDTH) {
+            fprintf(file, "\n%*s", OPTIONS_HELP_INDENT, "");
+            column = OPTIONS_HELP_INDENT;
+        } else if (!is_first) {
+            fputc(' ', file);
+            column++;
+        }
+        fprintf(file, "%.*s", (int)size, word);
+        column += size;
+        word += size;
+    }
+    fputc('\n', file);
+}
+
 void options_help(const struct options *options, FILE *file)
 {
     LB_ASSERT(options != NULL);
@@ -222,7 +248,8 @@ void options_help(const struct options *options, FILE *file)
                  row->letter != '\0' ? row->letter : ' ', row->letter != '\0' ? "," : " ",
                  row->name, row->argument != NULL ? " " : "",
                  row->argument != NULL ? row->argument : "");
-        fprintf(file, "  %-*s  %s\n", OPTIONS_HELP_COLUMN, left, row->help);
+        fprintf(file, "  %-*s  ", OPTIONS_HELP_LEFT, left);
+        help_wrap(row->help, file);
     }
 }
 

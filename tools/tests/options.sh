@@ -9,9 +9,14 @@ expect 0 "$lastbyte" --version
 expect 0 "$lastbyte" --help
 expect 2 "$lastbyte" chekc
 says "unknown command 'chekc'"
-for command in check run list new fmt fuzz replay minimize triage encode decode get; do
+# Each command has its help, in lines that a terminal holds, and its line in README.md.
+commands=$("$lastbyte" --help | sed -n '/^commands:/,/^$/s/^  \([a-z]*\) .*/\1/p')
+[ "$(wc -l <<<"$commands")" -ge 15 ] || fail "--help names hardly a command: $commands"
+for command in $commands; do
+    grep -qE "^    lastbyte (.*, )?$command( |,|$)" "$source_dir/README.md" || fail "README.md has no $command"
     expect 0 "$lastbyte" "$command" --help
     says "usage: lastbyte $command"
+    [ -z "$(awk 'length($0) > 90' "$scratch/out")" ] || fail "$command --help has wide lines"
     expect 2 "$lastbyte" "$command" --no-such-option
     says "unknown option '--no-such-option'"
     expect 0 "$lastbyte" help "$command"
