@@ -372,10 +372,8 @@ static void leak_created(const struct lb_story *story, const struct lbi_leak *le
 
 static const char *leak_title(const struct lb_story *story)
 {
-    static const char *const titles[] = {
-        "workers left at the end of the program:", "workers left after every time-out:",
-        "workers left after close-idle:", "workers left after the client was destroyed:"};
-    return story->is_hung ? "workers when the budget was used up:" : titles[story->leak_phase];
+    return story->is_hung ? "workers when the budget was used up:"
+                          : lb_narrate_left(story->leak_phase);
 }
 
 /* leak_row: "    would wake on  ..."; broken into lines of at most LB_STORY_WIDTH columns. */

@@ -206,6 +206,15 @@ void lb_narrate_line(struct lb_world *world, const struct lb_line *line)
     emit(world, lb_stage_now(world), lb_sim_current(world->sim), text);
 }
 
+const char *lb_narrate_left(enum lb_phase phase)
+{
+    static const char *const titles[] = {
+        "workers left at the end of the program:", "workers left after every time-out:",
+        "workers left after close-idle:", "workers left after the client was destroyed:"};
+    LB_ASSERT((size_t)phase < sizeof titles / sizeof *titles);
+    return titles[phase];
+}
+
 void lb_narrate_profile(struct lb_world *world, const char *title)
 {
     char *text = world->result->profile;

@@ -281,9 +281,6 @@ static uint32_t world_count_profiled(struct lb_world *world, bool is_new)
  * which its workers are gone is their lifetime. */
 static void world_judge(struct lb_world *world, enum lb_phase phase)
 {
-    static const char *const titles[] = {
-        "workers at the end of the program:", "workers after every time-out:",
-        "workers after close-idle:", "workers after the transport was freed:"};
     static const char *const lifetimes[] = {"", "until-timeout", "until-idle-close",
                                             "until-destroy"};
     uint32_t before = world->result->finding_count;
@@ -293,7 +290,7 @@ static void world_judge(struct lb_world *world, enum lb_phase phase)
     if (has_profile && world->lifetime == NULL && world_count_profiled(world, false) == 0) {
         world->lifetime = lifetimes[phase];
     } else if (!has_profile && world->result->finding_count > before) {
-        lb_narrate_profile(world, titles[phase]);
+        lb_narrate_profile(world, lb_narrate_left(phase));
         world->lifetime = world_count_profiled(world, true) == 0 ? "" : NULL;
     }
 }

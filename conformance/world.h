@@ -327,6 +327,8 @@ void lb_narrate_text(const struct lb_world *world, const struct lb_sim_event *ev
                      size_t size);
 /* lb_narrate_line: a line that the program begins to execute. */
 void lb_narrate_line(struct lb_world *world, const struct lb_line *line);
+/* lb_narrate_left: the heading of the workers left at a phase; static. */
+const char *lb_narrate_left(enum lb_phase phase);
 /* lb_narrate_profile: the live workers and what they wait for, into the result's profile. */
 void lb_narrate_profile(struct lb_world *world, const char *title);
 

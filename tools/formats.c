@@ -235,7 +235,7 @@ static void details_print(FILE *file, const struct roster_case *entry,
                 (unsigned)result->stale_position);
     }
     if (result->profile[0] != '\0') {
-        fprintf(file, "workers left:\n%s", result->profile);
+        fprintf(file, "%s", result->profile);
     }
     if (record->crash[0] != '\0') {
         fprintf(file, "the process that ran it has ended: %s\n", record->crash);

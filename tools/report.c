@@ -236,11 +236,10 @@ void report_details(const char *path, const struct lb_case *c, const struct lb_r
                result->stale_position);
     }
     if (result->profile[0] != '\0') {
-        printf("  workers left:\n");
         for (const char *line = result->profile; *line != '\0';) {
             size_t size = strcspn(line, "\n");
 
-            printf("    %.*s\n", (int)size, line);
+            printf("  %.*s\n", (int)size, line);
             line += size + (line[size] == '\n');
         }
     }

@@ -301,6 +301,7 @@ TOLD
 # `check` and `replay` say it in short.
 for command in check replay; do
     expect 1 "$lastbyte" "$command" "$scratch/dropped.case"
+    says '  workers left at the end of the program:'
     says '    read(a.1) orphaned, until-destroy: waits at wait.body-end for read to the end, close or cancel of r1'
     says '      since step '
 done
