@@ -467,7 +467,7 @@ static void explore_job(struct explore *explore)
             explore_code(explore, EXIT_RIG);
             return;
         }
-        if (end == ISOLATE_CRASHED && isolate_signal() == 0 && index != EXPLORE_NONE) {
+        if (end == ISOLATE_CRASHED && !isolate_has_killed() && index != EXPLORE_NONE) {
             report_verdict(LB_VERDICT_CRASH);
             printf("%s: the process that ran it has ended in schedule %" PRIu64
                    " of its slice; what it said stands above\n",
@@ -537,16 +537,13 @@ static void explore_run(struct explore *explore)
     explore_fork(explore, jobs);
     explore_job(explore);
     explore_join(explore, jobs);
-    if (isolate_signal() != 0) {
-        explore_code(explore, isolate_signal() == SIGINT ? EXIT_INTERRUPTED : EXIT_TERMINATED);
-    }
     if (explore->is_verbose) {
         explore_table(explore);
     }
     explore_summary(explore, uv_hrtime() - start_ns);
 }
 
-/* The gravest of the codes that were set. */
+/* The gravest of the codes that were set, and of that of a signal. */
 static enum exit_code explore_worst(const struct explore_found *found)
 {
     enum exit_code worst = EXIT_AS_EXPECTED;
@@ -556,7 +553,7 @@ static enum exit_code explore_worst(const struct explore_found *found)
             worst = command_worse(worst, (enum exit_code)i);
         }
     }
-    return worst;
+    return command_ended(worst, isolate_signal());
 }
 
 /* Reads the words of --drivers. */

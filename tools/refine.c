@@ -20,7 +20,6 @@
 #include "sim/net.h"
 
 #include <inttypes.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -324,7 +323,7 @@ static void refine_run(struct refine *refine)
             found->code = command_worse(found->code, EXIT_RIG);
             break;
         }
-        if (end == ISOLATE_CRASHED && isolate_signal() == 0) {
+        if (end == ISOLATE_CRASHED && !isolate_has_killed()) {
             const char *path = refine->paths->items[found->step % refine->paths->count];
             uint64_t round = found->step / refine->paths->count;
 
@@ -336,10 +335,7 @@ static void refine_run(struct refine *refine)
             found->step++;
         }
     }
-    if (isolate_signal() != 0) {
-        found->code = command_worse(found->code, isolate_signal() == SIGINT ? EXIT_INTERRUPTED
-                                                                            : EXIT_TERMINATED);
-    }
+    found->code = command_ended(found->code, isolate_signal());
     refine_summary(refine, uv_hrtime() - start_ns);
 }
 

@@ -86,13 +86,21 @@ code=0
 [ "$code" -eq 3 ] || fail "replay: exit code $code, expected 3"
 expect 2 "$replay" --repeat 0 input
 
-# A signal ends `check` after the case that runs, with a summary.
-"${tied[@]}" "$lastbyte" check --repeat 100000 "$short" >interrupted 2>&1 &
-check=$!
-sleep 1
-kill -TERM "$check"
-code=0
-wait "$check" || code=$?
-[ "$code" -eq 143 ] || fail "check after SIGTERM: exit code $code, expected 143"
-grep -q 'interrupted' interrupted || fail "no summary after SIGTERM"
+# ends CODE SIGNAL COMMAND...: a signal ends a long command soon, with a summary.
+ends() {
+    local wanted=$1 signal=$2 code=0
+    shift 2
+    "${tied[@]}" "$lastbyte" "$@" >interrupted 2>&1 &
+    sleep 1
+    kill -"$signal" $!
+    wait $! || code=$?
+    [ "$code" -eq "$wanted" ] || fail "$1 after SIG$signal: exit code $code, expected $wanted: $(cat interrupted)"
+    grep -q 'interrupted' interrupted || fail "$1: no summary after SIG$signal"
+}
+ends 143 TERM check --repeat 100000 "$short"
+ends 130 INT check --repeat 100000 --jobs 3 "$short"
+ends 130 INT explore
+ends 143 TERM explore --jobs 2
+ends 130 INT faults
+ends 143 TERM refine --rounds 1000
 finish
