@@ -154,11 +154,13 @@ static bool explore_judge_alternative(const struct explore *explore, const char 
     if (is_marked != is_taken) {
         return false;
     }
+    char *file = files_whole(path); /* of a family, whose line it is */
     report_verdict(LB_VERDICT_FAIL);
     printf("%s: %s\n  %s:%" PRIu32 ": ", explore->c.id,
            is_marked ? "an alternative that is said to be unreached was reached"
                      : "an alternative was not reached by any schedule",
-           path, line->place);
+           file, line->place);
+    free(file);
     lb_alternative_print(line, index, text, sizeof text);
     printf("%s\n  %s\n", text,
            is_marked

@@ -55,6 +55,9 @@ expect 2 "$lastbyte" check "${with[@]}" pair-two
 says "no file, folder or case is called 'pair-two'"
 expect 0 "$lastbyte" run "${with[@]}" pair-two-good
 expect 0 "$lastbyte" explore "${with[@]}" --delays 1 --draw 2 pair-two-good
+sed 's/=> {told}$/& or error reset/' "$family" >"$scratch/reset.family"
+expect 1 "$lastbyte" explore "$scratch/reset.family:two-good"
+says "$scratch/reset.family:24: error reset"
 expect 0 "$lastbyte" faults "${with[@]}" --only 'alloc 3' pair-two-good
 expect 0 "$lastbyte" replay "$family:two-good"
 expect 1 "$lastbyte" replay "$family"
