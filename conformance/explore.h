@@ -5,8 +5,9 @@
  * Four drivers over the one scheduler; a schedule of each is a list of departures, so that what any of
  * them finds is reduced, stored and run again in the same way:
  *
- *   delays      every schedule of up to d demotions, fewest first (delay-bounded search). A schedule that
- *               only swaps two steps which touch nothing in common, as against one that has run, sleeps
+ *   delays      every schedule of up to d demotions, fewest first (delay-bounded search). If asked,
+ *               a schedule that only swaps two steps which touch nothing in common, as against one that
+ *               has run, sleeps
  *   deviations  the rest of all schedules of up to two departures: those with ranks
  *   pct         random ranks, and one to three demotions at random decisions (probabilistic concurrency
  *               testing with d = 2, 3, 4)
@@ -47,7 +48,7 @@ struct lb_explore_options {
         draw_count; /* schedules of pct and walk: three of four are pct's, if both are asked for */
     uint64_t schedule_max; /* schedules of all; 0: no limit */
     uint64_t seed;         /* of pct and walk */
-    bool is_sleep_off;     /* delays runs what could sleep, too */
+    bool may_sleep;        /* delays leaves out what only swaps steps with nothing in common */
     uint32_t *taken;       /* for each client line, a bit for each alternative that came; or NULL */
     /* Before each run; returning false ends the search after it. NULL allowed. */
     bool (*go_on)(void *context, const struct lb_sim_departure *departures, uint32_t count);

@@ -93,20 +93,26 @@ static void search_sleep(struct lbi_search *s, struct lbi_frame *frame)
 static void search_leaves(struct lbi_search *s, uint32_t depth)
 {
     struct lbi_frame *frame = &s->explorer->frames[depth];
-    memset(frame->asleep, 0, sizeof frame->asleep);
+    LB_ASSERT(frame->decision_count <= LB_EXPLORE_DECISIONS_MAX);
+    memset(frame->asleep, 0, frame->decision_count);
+    if (s->options->may_sleep) {
+        lb_runner_watch_steps(s->explorer->runner, s->explorer->steps, LBI_EXPLORE_STEPS_MAX);
+    }
     while (!s->is_over && frame_next(frame)) {
         struct lb_result result;
-        bool is_asleep = (frame->asleep[frame->position] & 1u << frame->choice) != 0;
-        if (is_asleep && !s->options->is_sleep_off) {
+        if ((frame->asleep[frame->position] & 1u << frame->choice) != 0) {
             s->found->slept_count++;
         } else {
             search_depart(s, depth);
             lbi_search_run(s, NULL, &result);
-            search_sleep(s, frame);
+            if (s->options->may_sleep) {
+                search_sleep(s, frame);
+            }
             lbi_search_count(s, &result);
         }
         frame->choice++;
     }
+    lb_runner_watch_steps(s->explorer->runner, NULL, 0);
 }
 
 void lbi_search_delays(struct lbi_search *s, uint32_t bound)
@@ -117,7 +123,6 @@ void lbi_search_delays(struct lbi_search *s, uint32_t bound)
     struct lb_result result;
     uint32_t depth = 0;
     s->departure_count = 0;
-    lb_runner_watch_steps(s->explorer->runner, s->explorer->steps, LBI_EXPLORE_STEPS_MAX);
     lbi_search_run(s, &frames[0], &result);
     frames[0].position = 0;
     while (!s->is_over) {
@@ -139,7 +144,6 @@ void lbi_search_delays(struct lbi_search *s, uint32_t bound)
         lbi_search_run(s, &frames[depth], &result);
         frames[depth].position = behind;
     }
-    lb_runner_watch_steps(s->explorer->runner, NULL, 0);
 }
 
 /* -- deviations -- */

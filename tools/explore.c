@@ -67,7 +67,7 @@ struct explore {
     const char *done;    /* a file with the rows of cases to leave out; or NULL */
     char *done_text;     /* what it holds; NULL: nothing */
     bool is_verbose;
-    bool is_sleep_off;
+    bool may_sleep;
     uint32_t driver_bits;
     uint64_t delay_max;
     uint64_t draw_count;
@@ -305,7 +305,7 @@ static bool explore_slice(struct explore *explore, const char *path, uint32_t sl
                                                .draw_count = explore->draw_count,
                                                .schedule_max = explore->schedule_max,
                                                .seed = explore->seed,
-                                               .is_sleep_off = explore->is_sleep_off,
+                                               .may_sleep = explore->may_sleep,
                                                .taken = explore->taken,
                                                .go_on = explore_go_on,
                                                .context = explore};
@@ -656,8 +656,8 @@ enum exit_code command_explore(int argc, char **argv)
                        "delays: every schedule of at most D demotions (2)"),
         OPTIONS_NUMBER(0, "draw", "N", &explore->draw_count, 0, UINT32_MAX,
                        "pct and walk: N schedules, three of four pct's (200)"),
-        OPTIONS_FLAG(0, "no-sleep", &explore->is_sleep_off,
-                     "delays: also run what only swaps steps that have nothing in common"),
+        OPTIONS_FLAG(0, "sleep", &explore->may_sleep,
+                     "delays: leave out what only swaps steps that have nothing in common"),
         OPTIONS_NUMBER(0, "seed", "N", &explore->seed, 0, UINT64_MAX - 1, "what is drawn (0)"),
         OPTIONS_NUMBER(0, "max", "N", &explore->schedule_max, 0, UINT64_MAX - 1,
                        "at most N schedules a slice (no limit)"),

@@ -9,7 +9,7 @@ need_cases
 # Here the areas in which workers meet most; SLEEP_AREAS=. takes all of them, SLEEP_MAX=20000 more of each.
 most=${SLEEP_MAX:-2000}
 areas=()
-for area in ${SLEEP_AREAS:-cancel close deadline dial limits pool waiters}; do
+for area in ${SLEEP_AREAS:-cancel close deadline dial drain drop idle limits pool teardown waiters}; do
     areas+=("$cases/$area")
 done
 
@@ -25,8 +25,8 @@ certificates()
         "$scratch/all" >"$file"
 }
 
-certificates "$scratch/asleep"
-certificates "$scratch/awake" --no-sleep
+certificates "$scratch/asleep" --sleep
+certificates "$scratch/awake"
 cut -d' ' -f1-7 "$scratch/awake" >"$scratch/awake.found"
 # With sleep more cases come to their end: compare those that both have.
 awk 'NR == FNR { both[$2, $3] = 1; next } ($2, $3) in both' "$scratch/awake" "$scratch/asleep" \

@@ -243,18 +243,26 @@ static struct lb_sim_worker *sim_next(struct lb_sim *sim, struct lb_sim_worker *
     return next;
 }
 
+/* The budget of steps is used up: never returns. */
+static void __attribute__((noinline, cold))
+sim_stop(struct lb_sim *sim, struct lb_sim_worker *worker)
+{
+    LB_ASSERT(!sim->is_stopped_steps);
+    sim->is_stopped_steps = true;
+    sim_between(sim);
+    sim_jump(sim, worker, NULL);
+    lb_assert_fail(__FILE__, __LINE__, "a run that stopped for its steps does not go on");
+}
+
 /* Counts one step of the current worker; at the limit, it never returns. */
-static void sim_step(struct lb_sim *sim, struct lb_sim_worker *worker, enum lb_site site)
+static inline void sim_step(struct lb_sim *sim, struct lb_sim_worker *worker, enum lb_site site)
 {
     LB_ASSERT((unsigned)site < LB_SITE_COUNT);
     worker->site = site;
     sim->step_count += 1;
     sim->hash = lbi_sim_mix(sim->hash, (uint64_t)site << 32 | (uint32_t)worker->index);
     if (__builtin_expect(sim->step_count > sim->options.step_count_max, 0)) {
-        sim->is_stopped_steps = true;
-        sim_between(sim);
-        sim_jump(sim, worker, NULL);
-        lb_assert_fail(__FILE__, __LINE__, "a run that stopped for its steps does not go on");
+        sim_stop(sim, worker);
     }
 }
 
@@ -318,7 +326,7 @@ enum lb_status lb_sim_block(struct lb_sim *sim, struct lb_sim_queue *queue, uint
 void lb_sim_wake(struct lb_sim *sim, struct lb_sim_queue *queue)
 {
     LB_ASSERT((queue->first == NULL) == (queue->last == NULL));
-    lb_sim_touch(sim, queue);
+    lbi_sim_touch(sim, queue);
     while (queue->first != NULL) {
         LB_ASSERT(queue->first != sim->current);
         worker_release(sim, queue->first, LB_SIM_WOKEN);
@@ -510,8 +518,7 @@ void lb_sim_reset(struct lb_sim *sim, const struct lb_sim_options *options)
     sim->switch_count = 0;
     sim->decision_count = 0;
     sim->hash = 0;
-    sim->noted_count = 0;
-    sim->object_count = 0;
+    lbi_sim_steps_reset(sim);
     lbi_sim_schedule_reset(sim);
 }
 

@@ -23,7 +23,8 @@
 #define LBI_SIM_WORDS ((LBI_SIM_SLOTS + 63u) / 64u)
 #define LBI_SIM_COVER_MAX 65536u
 #define LBI_SIM_OBJECTS 64u /* that footprints tell apart, the one for all further ones included */
-#define LBI_SIM_WORD_CACHE 64u /* static words whose hash is kept */
+#define LBI_SIM_OBJECT_PLACES 128u /* of the table in which they are found */
+#define LBI_SIM_WORD_CACHE 256u    /* places for static words whose hash is kept */
 
 LB_STATIC_ASSERT(LBI_SIM_WORDS <= 64, "one word summarises the bitmap");
 LB_STATIC_ASSERT(LBI_FIBER_STACKS_MAX >= LB_SIM_WORKERS_MAX, "a pool keeps each stack");
@@ -56,6 +57,14 @@ struct lb_sim_worker {
 struct lbi_sim_word {
     const char *word;
     uint64_t hash;
+};
+
+/* An object that a step of this run has touched. */
+struct lbi_sim_object {
+    const void *object;
+    uint32_t run; /* object_run: it is in use */
+    uint8_t number;
+    bool is_gone; /* what lives there now is another object */
 };
 
 /* What became of one departure. */
@@ -113,7 +122,8 @@ struct lb_sim {
     size_t steps_capacity;
     size_t noted_count; /* those beyond the capacity included */
     uint32_t object_count;
-    const void *objects[LBI_SIM_OBJECTS]; /* NULL: it is no more */
+    uint32_t object_run; /* counts the resets, from 1 */
+    struct lbi_sim_object objects[LBI_SIM_OBJECT_PLACES];
     struct lb_sim_worker workers[LB_SIM_WORKERS_MAX];
 };
 
@@ -191,7 +201,7 @@ static inline struct lb_sim_worker *lbi_sim_runnable_best(struct lb_sim *sim)
     return &sim->workers[sim->slot_worker[slot]];
 }
 
-/* -- sim_steps.c; only while steps are noted, but for forget -- */
+/* -- sim_steps.c; only while steps are noted, but for reset -- */
 
 /* lbi_sim_step_note: a step of the current worker begins, about to touch object (NULL: anything).
  * is_kept: it stood at a point, and goes on. */
@@ -209,6 +219,17 @@ void lbi_sim_step_release(struct lb_sim *sim);
 
 /* lbi_sim_step_forget: another object begins to live at this address. */
 void lbi_sim_step_forget(struct lb_sim *sim, const void *object);
+
+/* lbi_sim_steps_reset: a run begins: no step, no object. */
+void lbi_sim_steps_reset(struct lb_sim *sim);
+
+/* lbi_sim_touch: the step that runs touches object, if steps are noted. */
+static inline void lbi_sim_touch(struct lb_sim *sim, const void *object)
+{
+    if (__builtin_expect(sim->steps != NULL, 0)) {
+        lbi_sim_step_touch(sim, object);
+    }
+}
 
 /* -- sim.c -- */
 

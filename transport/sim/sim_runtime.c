@@ -57,6 +57,15 @@ static struct lb_sim_worker *runtime_self(struct lb_sim *sim)
     return sim->current == NULL ? &sim->outsider : sim->current;
 }
 
+/* What is made here is another object than what stood here. */
+static void runtime_forget(struct lb_sim *sim, const void *object)
+{
+    LB_ASSERT(object != NULL);
+    if (__builtin_expect(sim->steps != NULL, 0)) {
+        lbi_sim_step_forget(sim, object);
+    }
+}
+
 static uint64_t runtime_now(struct lb_runtime *runtime)
 {
     return runtime_sim(runtime)->now_ns;
@@ -99,8 +108,7 @@ static void runtime_worker_join(struct lb_runtime *runtime, struct lb_worker **w
 static void runtime_mutex_init(struct lb_runtime *runtime, struct lb_mutex *mutex)
 {
     struct sim_mutex *inside = (struct sim_mutex *)(void *)mutex->storage;
-    LB_ASSERT(runtime_sim(runtime) != NULL);
-    lbi_sim_step_forget(runtime_sim(runtime), inside);
+    runtime_forget(runtime_sim(runtime), inside);
     *inside = (struct sim_mutex){.waiters.wait = LB_SIM_WAIT_LOCK, .magic = MUTEX_MAGIC};
 }
 
@@ -125,7 +133,7 @@ static void mutex_take(struct lb_sim *sim, struct sim_mutex *mutex, enum lb_site
 {
     struct lb_sim_worker *self = runtime_self(sim);
     LB_ASSERT(mutex->owner != self);
-    lb_sim_touch(sim, mutex);
+    lbi_sim_touch(sim, mutex);
     while (mutex->owner != NULL) {
         enum lb_status status = lb_sim_block(sim, &mutex->waiters, LB_NEVER, site);
         LB_ASSERT(status == LB_OK);
@@ -136,7 +144,7 @@ static void mutex_take(struct lb_sim *sim, struct sim_mutex *mutex, enum lb_site
 static void mutex_give(struct lb_sim *sim, struct sim_mutex *mutex)
 {
     LB_ASSERT(mutex->owner == runtime_self(sim));
-    lb_sim_touch(sim, mutex);
+    lbi_sim_touch(sim, mutex);
     mutex->owner = NULL;
     if (mutex->waiters.first != NULL) {
         lb_sim_wake(sim, &mutex->waiters);
@@ -161,8 +169,7 @@ static void runtime_mutex_unlock(struct lb_runtime *runtime, struct lb_mutex *mu
 static void runtime_cond_init(struct lb_runtime *runtime, struct lb_cond *cond)
 {
     struct sim_cond *inside = (struct sim_cond *)(void *)cond->storage;
-    LB_ASSERT(runtime_sim(runtime) != NULL);
-    lbi_sim_step_forget(runtime_sim(runtime), inside);
+    runtime_forget(runtime_sim(runtime), inside);
     *inside = (struct sim_cond){.waiters.wait = LB_SIM_WAIT_CONDITION, .magic = COND_MAGIC};
 }
 

@@ -11,26 +11,44 @@
  * nothing may touch everything; so may the first step of a worker.
  *
  * Invariants: a footprint only grows until the next step begins; an object whose storage is made afresh
- * is another object; beyond LBI_SIM_OBJECTS - 1 objects all others are one.
+ * is another object; beyond LBI_SIM_OBJECTS - 1 objects all others are one; nothing is kept of objects
+ * while no steps are noted.
  */
+#include <string.h>
+
 #include "sim/sim_inside.h"
 
 #define TOUCHED_ALL UINT64_MAX
 
+/* Where an object stands, or would. */
+static struct lbi_sim_object *object_place(struct lb_sim *sim, const void *object)
+{
+    size_t at = (size_t)((uintptr_t)object * UINT64_C(0x9e3779b97f4a7c15) >> 57);
+    LB_STATIC_ASSERT(LBI_SIM_OBJECT_PLACES == 128, "seven bits pick a place");
+    LB_STATIC_ASSERT(LBI_SIM_OBJECT_PLACES >= 2 * LBI_SIM_OBJECTS,
+                     "at most half of them are taken");
+    while (sim->objects[at].run == sim->object_run && sim->objects[at].object != object) {
+        at = (at + 1) % LBI_SIM_OBJECT_PLACES;
+    }
+    return &sim->objects[at];
+}
+
 /* The bit of an object. */
 static uint64_t object_bit(struct lb_sim *sim, const void *object)
 {
-    uint32_t i = 0;
     LB_ASSERT(object != NULL);
     LB_ASSERT(sim->object_count < LBI_SIM_OBJECTS);
-    while (i < sim->object_count && sim->objects[i] != object) {
-        i += 1;
+    struct lbi_sim_object *place = object_place(sim, object);
+    bool is_known = place->run == sim->object_run && !place->is_gone;
+    if (!is_known && sim->object_count == LBI_SIM_OBJECTS - 1) {
+        return UINT64_C(1) << (LBI_SIM_OBJECTS - 1);
     }
-    if (i == sim->object_count && i < LBI_SIM_OBJECTS - 1) {
-        sim->objects[i] = object;
+    if (!is_known) {
+        *place = (struct lbi_sim_object){
+            .object = object, .run = sim->object_run, .number = (uint8_t)sim->object_count};
         sim->object_count += 1;
     }
-    return UINT64_C(1) << i;
+    return UINT64_C(1) << place->number;
 }
 
 /* The step that runs; NULL: none that is noted. */
@@ -89,19 +107,29 @@ void lbi_sim_step_release(struct lb_sim *sim)
 void lbi_sim_step_forget(struct lb_sim *sim, const void *object)
 {
     LB_ASSERT(object != NULL);
-    for (uint32_t i = 0; i < sim->object_count; i += 1) {
-        if (sim->objects[i] == object) {
-            sim->objects[i] = NULL;
-        }
+    LB_ASSERT(sim->steps != NULL);
+    struct lbi_sim_object *place = object_place(sim, object);
+    if (place->run == sim->object_run) {
+        place->is_gone = true;
     }
+}
+
+void lbi_sim_steps_reset(struct lb_sim *sim)
+{
+    sim->noted_count = 0;
+    sim->object_count = 0;
+    sim->object_run += 1;
+    if (sim->object_run == 0) { /* once in 2^32 runs */
+        memset(sim->objects, 0, sizeof(sim->objects));
+        sim->object_run = 1;
+    }
+    LB_ASSERT(sim->object_run != 0);
 }
 
 void lb_sim_touch(struct lb_sim *sim, const void *object)
 {
     LB_ASSERT(object != NULL);
-    if (sim->steps != NULL) {
-        lbi_sim_step_touch(sim, object);
-    }
+    lbi_sim_touch(sim, object);
 }
 
 void lb_sim_watch_steps(struct lb_sim *sim, struct lb_sim_step *steps, size_t capacity)

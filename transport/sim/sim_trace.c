@@ -28,8 +28,8 @@ __attribute__((no_sanitize_address)) static uint64_t trace_mix_string(uint64_t h
 /* The hash of a static word, by content; computed once for each address that it comes from. */
 static uint64_t trace_word(struct lb_sim *sim, const char *word)
 {
-    size_t place = (size_t)((uintptr_t)word * UINT64_C(0x9e3779b97f4a7c15) >> 58);
-    LB_STATIC_ASSERT(LBI_SIM_WORD_CACHE == 64, "six bits pick a place");
+    size_t place = (size_t)((uintptr_t)word * UINT64_C(0x9e3779b97f4a7c15) >> 56);
+    LB_STATIC_ASSERT(LBI_SIM_WORD_CACHE == 256, "eight bits pick a place");
     struct lbi_sim_word *cached = &sim->words[place];
     if (cached->word != word) {
         *cached = (struct lbi_sim_word){.word = word, .hash = trace_mix_string(0, word)};
@@ -51,19 +51,22 @@ static void trace_tell(struct lb_sim *sim, const struct lb_sim_event *event)
     sim->options.on_event(sim->options.context, event);
 }
 
-void lbi_sim_emit(struct lb_sim *sim, enum lb_sim_event_kind kind, enum lb_site site,
-                  int32_t worker, uint64_t value, const char *subject, const char *detail)
+/* lbi_sim_emit, in one piece with a kind that is known. */
+static inline void trace_emit(struct lb_sim *sim, enum lb_sim_event_kind kind, enum lb_site site,
+                              int32_t worker, uint64_t value, const char *subject,
+                              const char *detail)
 {
     LB_ASSERT(worker >= -1);
     LB_ASSERT(worker < (int32_t)LB_SIM_WORKERS_MAX);
+    bool has_words = trace_has_words(kind);
     uint64_t head = (uint64_t)kind << 48 | (uint64_t)site << 32 | (uint64_t)(worker + 1);
     uint64_t hash = lbi_sim_mix(sim->hash, head);
     hash = lbi_sim_mix(hash, sim->now_ns);
     hash = lbi_sim_mix(hash, value);
-    if (trace_has_words(kind) && subject[0] != '\0') {
+    if (has_words && subject[0] != '\0') {
         hash = trace_mix_string(hash, subject);
     }
-    if (trace_has_words(kind) && detail[0] != '\0') {
+    if (has_words && detail[0] != '\0') {
         hash = lbi_sim_mix(hash, trace_word(sim, detail));
     }
     sim->hash = hash;
@@ -77,6 +80,14 @@ void lbi_sim_emit(struct lb_sim *sim, enum lb_sim_event_kind kind, enum lb_site 
                                      .detail = detail};
         trace_tell(sim, &event);
     }
+}
+
+void lbi_sim_emit(struct lb_sim *sim, enum lb_sim_event_kind kind, enum lb_site site,
+                  int32_t worker, uint64_t value, const char *subject, const char *detail)
+{
+    LB_ASSERT(subject != NULL);
+    LB_ASSERT(detail != NULL);
+    trace_emit(sim, kind, site, worker, value, subject, detail);
 }
 
 void lbi_sim_cover(struct lb_sim *sim, const struct lb_sim_worker *from,
@@ -101,8 +112,9 @@ void lb_sim_note(struct lb_sim *sim, const char *subject, const char *detail, ui
 {
     LB_ASSERT(subject != NULL);
     LB_ASSERT(detail != NULL);
-    enum lb_site site = sim->current == NULL ? LB_SITE_NONE : sim->current->site;
-    lbi_sim_emit(sim, LB_SIM_NOTED, site, lb_sim_current(sim), value, subject, detail);
+    const struct lb_sim_worker *worker = sim->current;
+    trace_emit(sim, LB_SIM_NOTED, worker == NULL ? LB_SITE_NONE : worker->site,
+               worker == NULL ? -1 : worker->index, value, subject, detail);
 }
 
 uint64_t lb_sim_hash(const struct lb_sim *sim)
