@@ -41,24 +41,23 @@ struct place {
 /* place_workers: the live workers that carry the connection's name. */
 static void place_workers(const struct lb_world *world, struct place *place)
 {
-    for (uint32_t i = 0; i < lb_stage_worker_count(world); i++) {
-        struct lb_sim_view view;
-        lb_stage_view(world, i, &view);
-        if (view.state == LB_SIM_DONE || !lb_name_is(view.label, place->log.name)) {
+    for (uint32_t i = 0; i < world->view_count; i++) {
+        const struct lb_sim_view *view = &world->views[i];
+        if (view->state == LB_SIM_DONE || !lb_name_is(view->label, place->log.name)) {
             continue;
         }
-        switch (view.role) {
+        switch (view->role) {
         case LB_ROLE_READ:
             place->has_read = true;
-            place->read = view;
+            place->read = *view;
             break;
         case LB_ROLE_WRITE:
             place->has_write = true;
-            place->write = view;
+            place->write = *view;
             break;
         case LB_ROLE_DIAL:
             place->has_dial = true;
-            place->dial = view;
+            place->dial = *view;
             break;
         case LB_ROLE_CALLER:
         case LB_ROLE_SERVER:
@@ -505,15 +504,15 @@ static void judge_source(struct lb_world *world, const struct lb_caller *caller,
 /* judge_freed: nothing is left of a transport that was freed (E3). */
 static void judge_freed(struct lb_world *world)
 {
-    for (uint32_t i = 0; i < lb_stage_worker_count(world); i++) {
-        struct lb_sim_view view;
-        lb_stage_view(world, i, &view);
-        if (view.state != LB_SIM_DONE && view.role != LB_ROLE_SERVER) {
-            lb_world_find(world, "E3", lb_role_word(view.role), "%s(%s) is left at %s",
-                          lb_role_word(view.role), view.label, lb_site_label(view.site));
-        } else if (!view.is_joined && view.role != LB_ROLE_SERVER && view.role != LB_ROLE_CALLER) {
+    for (uint32_t i = 0; i < world->view_count; i++) {
+        const struct lb_sim_view *view = &world->views[i];
+        if (view->state != LB_SIM_DONE && view->role != LB_ROLE_SERVER) {
+            lb_world_find(world, "E3", lb_role_word(view->role), "%s(%s) is left at %s",
+                          lb_role_word(view->role), view->label, lb_site_label(view->site));
+        } else if (!view->is_joined && view->role != LB_ROLE_SERVER &&
+                   view->role != LB_ROLE_CALLER) {
             lb_world_find(world, "E3", "not-joined", "%s(%s) was never joined",
-                          lb_role_word(view.role), view.label);
+                          lb_role_word(view->role), view->label);
         }
     }
     for (size_t i = 0; i < lb_stage_log_count(world); i++) {
@@ -543,19 +542,28 @@ static void judge_profile(struct lb_world *world)
     for (size_t i = 0; i < row_count; i++) {
         listed[rows[i].role] += rows[i].count;
     }
-    for (uint32_t i = 0; i < lb_stage_worker_count(world); i++) {
-        struct lb_sim_view view;
-        lb_stage_view(world, i, &view);
-        listed[view.role] -= view.state == LB_SIM_DONE ? 0 : 1;
+    for (uint32_t i = 0; i < world->view_count; i++) {
+        listed[world->views[i].role] -= world->views[i].state == LB_SIM_DONE ? 0 : 1;
     }
     if (listed[LB_ROLE_READ] != 0 || listed[LB_ROLE_WRITE] != 0 || listed[LB_ROLE_DIAL] != 0) {
         lb_world_find(world, "E1", "profile-miscounts", "the profile does not show who is there");
     }
 }
 
+/* world_look: every worker once: nobody moves while a settled world is judged. */
+static void world_look(struct lb_world *world)
+{
+    world->view_count = lb_stage_worker_count(world);
+    LB_ASSERT(world->view_count <= LB_SIM_WORKERS_MAX);
+    for (uint32_t i = 0; i < world->view_count; i++) {
+        lb_stage_view(world, i, &world->views[i]);
+    }
+}
+
 void lb_rules_settled(struct lb_world *world, enum lb_phase phase)
 {
     LB_ASSERT(world->stage != NULL || lb_sim_current(world->sim) < 0);
+    world_look(world);
     for (uint32_t i = 0; i < world->c->request_count; i++) {
         judge_source(world, &world->callers[i], phase);
     }

@@ -63,9 +63,15 @@ static void upload_length(struct lb_upload *upload, const char *value, const cha
 /* upload_field: one field of the head. */
 static void upload_field(struct lb_upload *upload, const char *line, size_t size)
 {
+    static const char upgrade[] = "Upgrade: ";
+    static const char coding[] = "Accept-Encoding: ";
     const char *value = NULL;
     const char *end = line + size;
-    if (line_is(line, size, "content-length:", &value)) {
+    if (size >= sizeof upgrade - 1 && memcmp(line, upgrade, sizeof upgrade - 1) == 0) {
+        upload->is_upgrade = true;
+    } else if (size >= sizeof coding - 1 && memcmp(line, coding, sizeof coding - 1) == 0) {
+        upload->is_coding = true;
+    } else if (line_is(line, size, "content-length:", &value)) {
         upload_length(upload, value, end);
     } else if (line_is(line, size, "transfer-encoding:", &value)) {
         bool is_bad = upload->has_body || !value_is(value, end, "chunked");

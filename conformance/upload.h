@@ -29,6 +29,8 @@ struct lb_upload {
     bool is_close;  /* it says Connection: close */
     bool is_other;  /* some byte was not the pattern's */
     bool is_http10;
+    bool is_upgrade; /* it asks for another protocol */
+    bool is_coding;  /* and for a content coding, in the transport's own spelling */
     uint64_t left;   /* bytes of this chunk, or of the body, that are still to come */
     uint64_t offset; /* bytes of the body that have come */
 };

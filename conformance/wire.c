@@ -38,12 +38,6 @@ static uint64_t wire_reserve(struct lb_world *world)
     return stamp;
 }
 
-/* head_has: whether a request's head holds a text. */
-static bool head_has(const struct lb_wire_exchange *exchange, const char *text)
-{
-    return memmem(exchange->head, exchange->head_size, text, strlen(text)) != NULL;
-}
-
 /* request_line_read: method and path, as far as they are there. */
 static void request_line_read(struct lb_wire_exchange *exchange)
 {
@@ -75,9 +69,9 @@ static size_t request_read(const uint8_t *bytes, size_t size, struct lb_wire_exc
         exchange->upload.state = LB_UPLOAD_DATA;
         return SIZE_MAX;
     }
-    exchange->is_upgrade = head_has(exchange, "\r\nUpgrade: ");
-    exchange->is_gzip = head_has(exchange, "\r\nAccept-Encoding: ");
     lb_upload_begin(&exchange->upload, bytes, head);
+    exchange->is_upgrade = exchange->upload.is_upgrade;
+    exchange->is_gzip = exchange->upload.is_coding;
     size_t taken = lb_upload_take(&exchange->upload, bytes + head, size - head, UINT64_MAX);
     return exchange->upload.state == LB_UPLOAD_OVER ? head + taken : SIZE_MAX;
 }
@@ -129,6 +123,7 @@ static bool walk_begin(struct walk *walk, struct lb_wire *wire, size_t log_index
     memset(exchange, 0, sizeof *exchange);
     size_t size = request_read(log->written + walk->next, log->written_size - walk->next, exchange);
     exchange->log_index = log_index;
+    exchange->host = log->host;
     exchange->ordinal = ordinal;
     exchange->wrote = walk->now;
     exchange->begin = walk->has_looked ? walk->looked : walk->now;
@@ -224,6 +219,77 @@ static bool log_has_end(const struct lb_net_log *log)
     return log->is_server_ended && !log->is_reset;
 }
 
+/* path_is: from the end, where paths differ; not memcmp, for the reason that lb_name_is has. */
+static bool path_is(const char *path, const char *wanted, size_t size)
+{
+    while (size > 0 && path[size - 1] == wanted[size - 1]) {
+        size--;
+    }
+    return size == 0;
+}
+
+/* method_is: whether an exchange's method is this one, or begins as it does if it was cut. */
+static bool method_is(const struct lb_wire_exchange *exchange, const char *method)
+{
+    size_t i = 0;
+    while (i < exchange->method_size && method[i] != '\0' && exchange->method[i] == method[i]) {
+        i++;
+    }
+    return i == exchange->method_size && (exchange->is_partial || method[i] == '\0');
+}
+
+static bool exchange_is_of(const struct lb_world *world, const struct lb_wire_exchange *exchange,
+                           const struct lb_caller *caller);
+
+/* caller_was_written: whether some exchange carried the caller's request whole. */
+static bool caller_was_written(const struct lb_world *world, const struct lb_caller *caller)
+{
+    uint32_t i = 0;
+    while (i < world->wire->count && (world->wire->exchanges[i].is_partial ||
+                                      !exchange_is_of(world, &world->wire->exchanges[i], caller))) {
+        i++;
+    }
+    return i < world->wire->count;
+}
+
+static bool exchange_is_of(const struct lb_world *world, const struct lb_wire_exchange *exchange,
+                           const struct lb_caller *caller)
+{
+    const struct lb_line *line = caller->line;
+    if (line == NULL) {
+        return false;
+    }
+    bool is_partial = exchange->is_partial;
+    bool is_path_size = is_partial ? exchange->path_size <= line->path.size
+                                   : exchange->path_size == line->path.size;
+    if (!is_path_size || !path_is(exchange->path, line->path.bytes, exchange->path_size)) {
+        return false; /* first, because this is what mostly differs */
+    }
+    if (!method_is(exchange, lb_verb_method(line->verb))) {
+        return false;
+    }
+    if (is_partial && caller->is_answered &&
+        caller->answered_sequence <= exchange->begin.sequence &&
+        caller_was_written(world, caller)) {
+        return false; /* what little there is of it agrees, but it was answered by then, elsewhere */
+    }
+    return lb_name_is(exchange->host, world->c->hosts[line->host].name);
+}
+
+/* wire_settle_callers: whose request each exchange can be, as the callers stand now. */
+static void wire_settle_callers(struct lb_world *world)
+{
+    LB_STATIC_ASSERT(LB_CASE_REQUESTS_MAX <= 64, "a bit for each request");
+    for (uint32_t i = 0; i < world->wire->count; i++) {
+        struct lb_wire_exchange *exchange = &world->wire->exchanges[i];
+        exchange->callers = 0;
+        for (uint32_t j = 0; j < world->c->request_count; j++) {
+            bool is_its = exchange_is_of(world, exchange, &world->callers[j]);
+            exchange->callers |= is_its ? UINT64_C(1) << j : 0;
+        }
+    }
+}
+
 /* exchange_settle_gzip: whether the transport, and not its caller, has asked for a coding. */
 static void exchange_settle_gzip(const struct lb_world *world, struct lb_wire_exchange *exchange)
 {
@@ -232,7 +298,7 @@ static void exchange_settle_gzip(const struct lb_world *world, struct lb_wire_ex
     exchange->is_gzip = exchange->is_gzip && !options.is_gzip_off;
     for (uint32_t i = 0; i < world->c->request_count && exchange->is_gzip; i++) {
         const struct lb_caller *caller = &world->callers[i];
-        if (lb_wire_is_of(world, exchange, caller) &&
+        if (exchange_is_of(world, exchange, caller) &&
             lb_wire_has_field(caller->line, "accept-encoding")) {
             exchange->is_gzip = false;
         }
@@ -248,7 +314,7 @@ static bool exchange_settle_head(const struct lb_world *world, struct lb_wire_ex
     uint32_t upgrade_count = 0;
     for (uint32_t i = 0; i < world->c->request_count && exchange->is_partial; i++) {
         const struct lb_caller *caller = &world->callers[i];
-        if (lb_wire_is_of(world, exchange, caller)) {
+        if (exchange_is_of(world, exchange, caller)) {
             count++;
             head_count += caller->line->verb == LB_VERB_HEAD ? 1 : 0;
             upgrade_count += caller->line->is_upgrade ? 1 : 0;
@@ -332,6 +398,7 @@ void lb_wire_read(struct lb_world *world)
     struct lb_wire *wire = world->wire;
     uint64_t stamp = wire_reserve(world);
     if (stamp == wire->stamp) {
+        wire_settle_callers(world);
         return;
     }
     lb_wire_forget(wire);
@@ -345,56 +412,7 @@ void lb_wire_read(struct lb_world *world)
         log_answers(world, first, &log, &bodies);
     }
     LB_ASSERT((size_t)(bodies - wire->bodies) <= wire->capacity);
-}
-
-/* path_is: from the end, where paths differ; not memcmp, for the reason that lb_name_is has. */
-static bool path_is(const char *path, const char *wanted, size_t size)
-{
-    while (size > 0 && path[size - 1] == wanted[size - 1]) {
-        size--;
-    }
-    return size == 0;
-}
-
-/* caller_was_written: whether some exchange carried the caller's request whole. */
-static bool caller_was_written(const struct lb_world *world, const struct lb_caller *caller)
-{
-    uint32_t i = 0;
-    while (i < world->wire->count && (world->wire->exchanges[i].is_partial ||
-                                      !lb_wire_is_of(world, &world->wire->exchanges[i], caller))) {
-        i++;
-    }
-    return i < world->wire->count;
-}
-
-bool lb_wire_is_of(const struct lb_world *world, const struct lb_wire_exchange *exchange,
-                   const struct lb_caller *caller)
-{
-    const struct lb_line *line = caller->line;
-    if (line == NULL) {
-        return false;
-    }
-    bool is_partial = exchange->is_partial;
-    bool is_path_size = is_partial ? exchange->path_size <= line->path.size
-                                   : exchange->path_size == line->path.size;
-    if (!is_path_size || !path_is(exchange->path, line->path.bytes, exchange->path_size)) {
-        return false; /* first, because this is what mostly differs */
-    }
-    const char *method = lb_verb_method(line->verb);
-    size_t method_size = strlen(method);
-    bool is_method_size =
-        is_partial ? exchange->method_size <= method_size : exchange->method_size == method_size;
-    if (!is_method_size || !path_is(exchange->method, method, exchange->method_size)) {
-        return false;
-    }
-    if (is_partial && caller->is_answered &&
-        caller->answered_sequence <= exchange->begin.sequence &&
-        caller_was_written(world, caller)) {
-        return false; /* what little there is of it agrees, but it was answered by then, elsewhere */
-    }
-    struct lb_net_log log;
-    lb_stage_log(world, exchange->log_index, &log);
-    return lb_wire_is_host_of(world, &log, caller);
+    wire_settle_callers(world);
 }
 
 const struct lb_wire_exchange *lb_wire_last(const struct lb_wire *wire, size_t log_index)
@@ -497,17 +515,9 @@ bool lb_wire_has_unasked(const struct lb_world *world, const struct lb_caller *c
 const struct lb_caller *lb_wire_caller(const struct lb_world *world,
                                        const struct lb_wire_exchange *exchange)
 {
-    const struct lb_caller *found = NULL;
-    for (uint32_t i = 0; i < world->c->request_count; i++) {
-        const struct lb_caller *caller = &world->callers[i];
-        if (lb_wire_is_of(world, exchange, caller)) {
-            if (found != NULL) {
-                return NULL;
-            }
-            found = caller;
-        }
-    }
-    return found;
+    uint64_t callers = exchange->callers;
+    bool is_one = callers != 0 && (callers & (callers - 1)) == 0;
+    return is_one ? &world->callers[__builtin_ctzll(callers)] : NULL;
 }
 
 void lb_wire_mark_at(const struct lb_net_log *log, enum lb_net_record_kind kind,

@@ -24,6 +24,8 @@ struct lb_wire_mark {
 /* One request on one connection, and its answer. */
 struct lb_wire_exchange {
     size_t log_index;
+    const char *host; /* of its connection */
+    uint64_t callers; /* a bit for each whose request it can be */
     uint32_t ordinal; /* 0 is the connection's first */
     bool is_head;
     bool is_upgrade; /* the request asks for another protocol */
@@ -63,9 +65,14 @@ void lb_wire_read(struct lb_world *world);
 /* lb_wire_forget: gives back what lb_wire_read has allocated for decoded bodies. */
 void lb_wire_forget(struct lb_wire *wire);
 
-/* lb_wire_is_of: whether the exchange carries the caller's request: host, method and path agree. */
-bool lb_wire_is_of(const struct lb_world *world, const struct lb_wire_exchange *exchange,
-                   const struct lb_caller *caller);
+/* lb_wire_is_of: whether the exchange, one of world->wire, carries the caller's request: host, method and
+ * path agree. */
+static inline bool lb_wire_is_of(const struct lb_world *world,
+                                 const struct lb_wire_exchange *exchange,
+                                 const struct lb_caller *caller)
+{
+    return (exchange->callers >> (size_t)(caller - world->callers) & 1) != 0;
+}
 
 /* lb_wire_last: the last exchange of a connection, or NULL. */
 const struct lb_wire_exchange *lb_wire_last(const struct lb_wire *wire, size_t log_index);

@@ -177,6 +177,7 @@ struct lb_world {
     const struct lb_line
         *wants[LB_NET_CONNS_MAX]; /* the request each server waits for; NULL: none */
     uint32_t server_count;
+    uint32_t switch_count;              /* that the transport's checker has been told of */
     bool is_idle_close_wanted;          /* what the postlude's caller does next */
     const struct lb_line *program_line; /* the line that the program executes; NULL: none */
     bool is_policy;        /* its case is about policy, and nothing goes wrong outside */
@@ -185,6 +186,8 @@ struct lb_world {
     uint64_t
         profiled[LB_SIM_WORKERS_MAX / 64]; /* the transport's workers in the result's profile */
     const char *lifetime; /* when they were gone; NULL: not yet, or there is no profile */
+    struct lb_sim_view views[LB_SIM_WORKERS_MAX]; /* of the workers, at the last settled phase */
+    uint32_t view_count;
     struct lb_wire *wire; /* the model's storage (wire.c) */
     uint32_t *taken;      /* for each client line, the alternatives that came; NULL: nobody asks */
     uint64_t *outcomes;   /* for each client line, a hash of what it saw; NULL: nobody asks */
