@@ -21,3 +21,10 @@ void lb_assert_fail(const char *file, int line, const char *expression)
     }
     abort();
 }
+
+void lb_assert_holds(int is_true, const char *file, int line, const char *expression)
+{
+    if (!is_true) {
+        lb_assert_fail(file, line, expression);
+    }
+}

@@ -26,9 +26,14 @@ extern lb_assert_fn lb_assert_hook;
 __attribute__((noreturn, cold)) void lb_assert_fail(const char *file, int line,
                                                     const char *expression);
 
+/* lb_assert_holds: lb_assert_fail unless is_true. */
+void lb_assert_holds(int is_true, const char *file, int line, const char *expression);
+
 /* LB_ASSERT(x): x holds, in every build. x is evaluated once. */
 #ifdef LB_UNGUARDED /* for tools/bugs: a client that shipped a bug had no assertion that saw it */
 #define LB_ASSERT(x) ((void)sizeof((x) ? 1 : 0))
+#elif defined(LASTBYTE_COVERAGE) /* a call: no run may take that branch, and it is not to count */
+#define LB_ASSERT(x) lb_assert_holds(!!(x), __FILE__, __LINE__, #x)
 #else
 #define LB_ASSERT(x) (__builtin_expect(!!(x), 1) ? (void)0 : lb_assert_fail(__FILE__, __LINE__, #x))
 #endif
