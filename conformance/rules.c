@@ -435,6 +435,9 @@ static void judge_retry(struct lb_world *world)
         if (last == NULL || last == first || first->begin.sequence > last->begin.sequence) {
             continue;
         }
+        if (lb_wire_caller(world, last) != caller) {
+            continue; /* so little was written of it that it can be another's */
+        }
         struct lb_net_log log;
         lb_stage_log(world, first->log_index, &log);
         if (first->ordinal == 0 && has_written_at_once(&log)) {
