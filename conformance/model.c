@@ -30,6 +30,7 @@ struct fields {
     bool has_upgrade;
     uint32_t content_coding_count;
     enum lb_model_coding content_coding;
+    uint64_t mark;
 };
 
 /* How reading a part went. */
@@ -163,6 +164,23 @@ static enum lb_model_coding content_coding_of(const uint8_t *value, size_t size)
                                                                           : LB_MODEL_OTHER;
 }
 
+/* mark_mix: FNV-1a over one part of a field and what separates it from the next. */
+static uint64_t mark_mix(uint64_t mark, const uint8_t *bytes, size_t size, uint8_t separator)
+{
+    for (size_t i = 0; i < size; i++) {
+        mark = (mark ^ bytes[i]) * UINT64_C(0x100000001b3);
+    }
+    return (mark ^ separator) * UINT64_C(0x100000001b3);
+}
+
+uint64_t lb_model_mark(uint64_t mark, const void *name, size_t name_size, const void *value,
+                       size_t value_size)
+{
+    LB_ASSERT(name != NULL);
+    LB_ASSERT(value != NULL);
+    return mark_mix(mark_mix(mark, name, name_size, ':'), value, value_size, '\n');
+}
+
 /* field_read: one field line of a head or trailer. */
 static enum part field_read(struct fields *fields, const uint8_t *line, size_t size)
 {
@@ -186,6 +204,7 @@ static enum part field_read(struct fields *fields, const uint8_t *line, size_t s
             return PART_UNKNOWN;
         }
     }
+    fields->mark = lb_model_mark(fields->mark, line, colon, line + first, last - first);
     if (name_is(line, colon, "content-length")) {
         if (last < size && memchr(line + last, '\t', size - last) != NULL) {
             return PART_UNKNOWN; /* parsers differ on a tab behind a number */
@@ -353,6 +372,7 @@ static enum part head_read(struct cursor *c, const struct lb_model_asked *asked,
                 fields->is_length_bad || fields->coding_count > 0 || fields->length_count > 1;
             return is_doubtful ? PART_UNKNOWN : part;
         }
+        model->fields_mark = fields->mark;
         if (model->code >= 200) {
             model->is_head_complete = true;
             model->head_end = c->at;

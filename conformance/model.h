@@ -34,6 +34,7 @@ struct lb_model {
     bool is_complete;      /* the message has come to its end */
     bool may_keep_alive;   /* it does not forbid reuse */
     uint16_t code;
+    uint64_t fields_mark; /* of the fields of the head (lb_model_mark) */
     enum lb_model_framing framing;
     size_t head_end;  /* offset behind the head */
     size_t end;       /* offset behind the message, if complete */
@@ -72,6 +73,11 @@ void lb_model_read_as(const struct lb_model_asked *asked, const uint8_t *bytes, 
  */
 void lb_model_decode(struct lb_model *model, const uint8_t *coded, bool is_tail_dropped,
                      uint8_t **ret_body);
+
+/* lb_model_mark: the mark of a row of fields with one more: 0 is that of none. Names as they were sent, values
+ * without the blanks around them. */
+uint64_t lb_model_mark(uint64_t mark, const void *name, size_t name_size, const void *value,
+                       size_t value_size);
 
 /* lb_model_trailer: whether a trailer field of that name (any case) and value was sent. `bytes` are
  * those that the model was read from. */

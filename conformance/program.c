@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "core/assert.h"
+#include "model.h"
 #include "stage.h"
 #include "world.h"
 
@@ -124,6 +125,22 @@ enum lb_body_state lb_caller_body_state(const struct lb_caller *caller)
     return state;
 }
 
+/* caller_look: at everything that a response tells of its head. */
+static void caller_look(struct lb_caller *caller)
+{
+    const struct lb_response *response = caller->response;
+    struct lb_field field;
+    caller->code = lb_response_code(response);
+    caller->told_size = lb_response_size(response);
+    caller->is_told_decoded = lb_response_is_decoded(response);
+    for (size_t i = 0; lb_response_field(response, i, &field); i++) {
+        const char *first = lb_response_header(response, field.name);
+        caller->told_mark = lb_model_mark(caller->told_mark, field.name, strlen(field.name),
+                                          field.value, strlen(field.value));
+        caller->is_field_lost |= first == NULL || (i == 0 && first != field.value);
+    }
+}
+
 /* caller_send: sends the request and waits for the head. */
 static void caller_send(struct lb_world *world, struct lb_caller *caller, struct lb_seen *seen)
 {
@@ -147,9 +164,7 @@ static void caller_send(struct lb_world *world, struct lb_caller *caller, struct
         return; /* the response is gone with the transport */
     }
     caller->response = response;
-    caller->code = lb_response_code(response);
-    caller->told_size = lb_response_size(response);
-    caller->is_told_decoded = lb_response_is_decoded(response);
+    caller_look(caller);
     seen->code = caller->code;
     world->result->responses++;
     if (caller->code == 101 && caller->line->is_upgrade) {

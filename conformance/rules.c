@@ -68,7 +68,7 @@ static struct breach body_breach(const struct lb_wire_exchange *exchange,
     return coding_breach(model, caller);
 }
 
-/* told_breach: what a response said of its body, against the model's (F8, F12). */
+/* told_breach: what a response said of itself, against the model's (F1, F8, F12). */
 static struct breach told_breach(const struct lb_wire_exchange *exchange,
                                  const struct lb_caller *caller)
 {
@@ -77,6 +77,9 @@ static struct breach told_breach(const struct lb_wire_exchange *exchange,
     bool is_framed = model->framing == LB_MODEL_CHUNKED || model->framing == LB_MODEL_UNTIL_CLOSE;
     if (!model->is_known) {
         return (struct breach){NULL, NULL};
+    }
+    if (caller->told_mark != model->fields_mark || caller->is_field_lost) {
+        return (struct breach){"F1", "other-fields"};
     }
     if (caller->is_told_decoded && (!exchange->is_gzip || model->framing == LB_MODEL_NONE ||
                                     model->coding == LB_MODEL_PLAIN)) {

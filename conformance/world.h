@@ -95,6 +95,8 @@ struct lb_caller {
     uint16_t code;          /* of the head; 0: none came */
     uint64_t told_size;     /* what the response says of its body's size */
     bool is_told_decoded;   /* and of its coding */
+    uint64_t told_mark;     /* of the fields of its head (lb_model_mark) */
+    bool is_field_lost;     /* one of them was not found by its name */
     enum lb_status outcome; /* LB_OK while it goes on; LB_END or an error once seen */
     uint64_t outcome_time_ns;
     bool is_answered;           /* send has returned */

@@ -116,6 +116,20 @@ static void test_model_knows_a_cut_chunked_body(void **state)
     }
 }
 
+/* Names and values without their blanks, in order, of the final head alone. */
+static void test_model_marks_the_fields(void **state)
+{
+    static const char wire[] = "HTTP/1.1 103 Hints\r\nC: d\r\n\r\n" OK "A:  b \r\nB:\r\n\r\n";
+    uint64_t mark = lb_model_mark(0, "A", 1, "b", 1);
+    (void)state;
+    mark = lb_model_mark(mark, "B", 1, "", 0);
+    read_text(wire, strlen(wire), false, false);
+    assert_true(model.fields_mark == mark);
+    assert_true(lb_model_mark(lb_model_mark(0, "B", 1, "", 0), "A", 1, "b", 1) != mark);
+    read_text(OK "\r\n", strlen(OK "\r\n"), false, false);
+    assert_true(model.fields_mark == 0);
+}
+
 static void test_model_beyond_the_grammar(void **state)
 {
     static const char *const wires[] = {
@@ -395,6 +409,7 @@ int main(void)
         cmocka_unit_test(test_model_reads_samples),
         cmocka_unit_test(test_model_truncated_everywhere),
         cmocka_unit_test(test_model_knows_a_cut_chunked_body),
+        cmocka_unit_test(test_model_marks_the_fields),
         cmocka_unit_test(test_model_beyond_the_grammar),
         cmocka_unit_test(test_model_faulty_lengths),
         cmocka_unit_test(test_model_agrees_with_the_transport),
