@@ -1,0 +1,2 @@
+#!/bin/bash -eu
+exec "$SRC/lastbyte/fuzz/oss-fuzz-build.sh"
