@@ -171,20 +171,23 @@ void lbi_body_release(struct lb_body *body)
 }
 
 /* body_settle: the read is over; what it brought becomes the body's outcome, unless somebody was
- * faster. Returns what the caller gets; *ret_size is 0 unless it gets bytes. */
+ * faster. Returns what the caller gets; *ret_size is 0 unless it gets bytes. An error that comes while the
+ * end waits for the request's write is told by the next read: the bytes came before it. */
 static enum lb_status body_settle(struct lb_request *request, struct lbi_connection *c,
                                   enum lb_status status, size_t *ret_size, struct lbi_work *work)
 {
-    if (status == LB_END && request->connection == c) {
+    bool has_come_first = false;
+    if (status == LB_END && body_outcome(request) == LB_OK) {
         lbi_connection_await_write(c, &request->wake, false);
+        has_come_first = *ret_size > 0 && !request->body.is_closed;
     }
     c->is_reading = false;
     request->body.is_read = false;
     if (body_outcome(request) != LB_OK) {
-        *ret_size = 0;
+        *ret_size = has_come_first ? *ret_size : 0;
         lbi_body_release(&request->body);
         lbi_wake(request->transport, &c->read_wake, LB_SITE_WAKE_READ);
-        return body_outcome(request);
+        return has_come_first ? LB_OK : body_outcome(request);
     }
     LB_ASSERT(request->connection == c);
     if (status == LB_END) {
