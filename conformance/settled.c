@@ -279,17 +279,20 @@ static void judge_kept(struct lb_world *world, const struct place *place)
     }
 }
 
-/* judge_place: the workers of one connection. */
+/* judge_single: a connection has both workers, or none (E2). */
+static void judge_single(struct lb_world *world, const struct place *place)
+{
+    lb_world_find(world, "E2", place->has_read ? "read-alone" : "write-alone",
+                  "of %s only the %s worker is left, at %s", place->log.name,
+                  place->has_read ? "read" : "write",
+                  lb_site_label(place->has_read ? place->read.site : place->write.site));
+}
+
+/* judge_place: the workers of one connection, both or none. */
 static void judge_place(struct lb_world *world, const struct place *place, enum lb_phase phase)
 {
     const char *name = place->log.name;
-    if (place->has_read != place->has_write) {
-        lb_world_find(world, "E2", place->has_read ? "read-alone" : "write-alone",
-                      "of %s only the %s worker is left, at %s", name,
-                      place->has_read ? "read" : "write",
-                      lb_site_label(place->has_read ? place->read.site : place->write.site));
-        return;
-    }
+    LB_ASSERT(place->has_read == place->has_write);
     switch (place->standing) {
     case STANDING_DIALING:
         judge_dialing(world, place, phase);
@@ -560,6 +563,31 @@ static void world_look(struct lb_world *world)
     }
 }
 
+/* judge_places: connections, and who is blocked; who holds or awaits which only where that can be told. */
+static void judge_places(struct lb_world *world, enum lb_phase phase)
+{
+    uint32_t parked_count[LB_CASE_HOSTS_MAX + 1] = {0};
+    bool is_told = !lb_wire_has_foundling(world);
+    for (size_t i = 0; i < lb_stage_log_count(world); i++) {
+        struct place place;
+        place_make(world, i, &place);
+        if (place.has_read != place.has_write) {
+            judge_single(world, &place);
+        } else if (is_told) {
+            judge_place(world, &place, phase);
+        }
+        if (is_told) {
+            judge_idle(world, &place, phase, parked_count);
+        }
+        if (is_told && phase == LB_PHASE_SCRIPT) {
+            judge_kept(world, &place);
+        }
+    }
+    if (is_told) {
+        judge_callers(world, phase);
+    }
+}
+
 void lb_rules_settled(struct lb_world *world, enum lb_phase phase)
 {
     LB_ASSERT(world->stage != NULL || lb_sim_current(world->sim) < 0);
@@ -572,17 +600,7 @@ void lb_rules_settled(struct lb_world *world, enum lb_phase phase)
         return;
     }
     lb_wire_read(world);
-    uint32_t parked_count[LB_CASE_HOSTS_MAX + 1] = {0};
-    for (size_t i = 0; i < lb_stage_log_count(world); i++) {
-        struct place place;
-        place_make(world, i, &place);
-        judge_place(world, &place, phase);
-        judge_idle(world, &place, phase, parked_count);
-        if (phase == LB_PHASE_SCRIPT) {
-            judge_kept(world, &place);
-        }
-    }
-    judge_callers(world, phase);
+    judge_places(world, phase);
     if (world->stage == NULL) {
         judge_profile(world);
     }

@@ -256,8 +256,8 @@ static bool exchange_is_of(const struct lb_world *world, const struct lb_wire_ex
                            const struct lb_caller *caller)
 {
     const struct lb_line *line = caller->line;
-    if (line == NULL) {
-        return false;
+    if (line == NULL || exchange->wrote.sequence < caller->asked_sequence) {
+        return false; /* of a head that was cut, when it was asked for is what tells */
     }
     bool is_partial = exchange->is_partial;
     bool is_path_size = is_partial ? exchange->path_size <= line->path.size
@@ -290,6 +290,13 @@ static void wire_settle_callers(struct lb_world *world)
     }
 }
 
+/* line_may_ask: whether a request leaves it to the transport to ask for a coding. */
+static bool line_may_ask(const struct lb_line *line)
+{
+    return line->verb != LB_VERB_HEAD && !lb_wire_has_field(line, "accept-encoding") &&
+           !lb_wire_has_field(line, "range");
+}
+
 /* exchange_settle_gzip: whether the transport, and not its caller, has asked for a coding. */
 static void exchange_settle_gzip(const struct lb_world *world, struct lb_wire_exchange *exchange)
 {
@@ -312,21 +319,24 @@ static bool exchange_settle_head(const struct lb_world *world, struct lb_wire_ex
     uint32_t count = 0;
     uint32_t head_count = 0;
     uint32_t upgrade_count = 0;
+    uint32_t gzip_count = 0;
     for (uint32_t i = 0; i < world->c->request_count && exchange->is_partial; i++) {
         const struct lb_caller *caller = &world->callers[i];
         if (exchange_is_of(world, exchange, caller)) {
             count++;
             head_count += caller->line->verb == LB_VERB_HEAD ? 1 : 0;
             upgrade_count += caller->line->is_upgrade ? 1 : 0;
+            gzip_count += line_may_ask(caller->line) ? 1 : 0;
         }
     }
     if (count > 0) {
         exchange->is_head = head_count == count;
         exchange->is_upgrade = upgrade_count == count;
-        exchange->is_gzip = !exchange->is_upgrade;
+        exchange->is_gzip = gzip_count == count;
     }
     return (head_count == 0 || head_count == count) &&
-           (upgrade_count == 0 || upgrade_count == count);
+           (upgrade_count == 0 || upgrade_count == count) &&
+           (gzip_count == 0 || gzip_count == count);
 }
 
 /* exchange_settle_look: what the client saw before it was asked for the request says nothing about what
@@ -460,8 +470,7 @@ void lb_wire_read_unasked(const struct lb_world *world, size_t log_index,
     ret_exchange->log_index = log_index;
     ret_exchange->is_head = line->verb == LB_VERB_HEAD;
     ret_exchange->is_upgrade = line->is_upgrade;
-    ret_exchange->is_gzip = !options.is_gzip_off && !lb_wire_has_field(line, "accept-encoding") &&
-                            !lb_wire_has_field(line, "range") && line->verb != LB_VERB_HEAD;
+    ret_exchange->is_gzip = !options.is_gzip_off && line_may_ask(line);
     exchange_read(world, ret_exchange, &log, 0, body);
 }
 
@@ -518,6 +527,16 @@ const struct lb_caller *lb_wire_caller(const struct lb_world *world,
     uint64_t callers = exchange->callers;
     bool is_one = callers != 0 && (callers & (callers - 1)) == 0;
     return is_one ? &world->callers[__builtin_ctzll(callers)] : NULL;
+}
+
+bool lb_wire_has_foundling(const struct lb_world *world)
+{
+    bool is_found = false;
+    for (uint32_t i = 0; i < world->wire->count && !is_found; i++) {
+        const struct lb_wire_exchange *exchange = &world->wire->exchanges[i];
+        is_found = exchange->is_partial && (exchange->callers & (exchange->callers - 1)) != 0;
+    }
+    return is_found;
 }
 
 void lb_wire_mark_at(const struct lb_net_log *log, enum lb_net_record_kind kind,

@@ -66,7 +66,7 @@ void lb_wire_read(struct lb_world *world);
 void lb_wire_forget(struct lb_wire *wire);
 
 /* lb_wire_is_of: whether the exchange, one of world->wire, carries the caller's request: host, method and
- * path agree. */
+ * path agree, and it was written after it was asked for. */
 static inline bool lb_wire_is_of(const struct lb_world *world,
                                  const struct lb_wire_exchange *exchange,
                                  const struct lb_caller *caller)
@@ -107,6 +107,10 @@ bool lb_wire_was_refused(const struct lb_world *world, const struct lb_caller *c
 
 /* lb_wire_has_unasked: whether some connection of the run is so. */
 bool lb_wire_has_unasked(const struct lb_world *world, const struct lb_caller *caller);
+
+/* lb_wire_has_foundling: whether some head was cut before it said which of several requests it is: who holds
+ * which connection, and who waits for which, then cannot be told. */
+bool lb_wire_has_foundling(const struct lb_world *world);
 
 /* lb_wire_caller: the only caller whose request the exchange can be; NULL if none or several. */
 const struct lb_caller *lb_wire_caller(const struct lb_world *world,
