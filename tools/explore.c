@@ -72,7 +72,7 @@ struct explore {
     uint64_t delay_max;
     uint64_t draw_count;
     uint64_t schedule_max;
-    uint64_t seconds; /* of one slice; 0: no limit */
+    uint64_t seconds; /* of processor time, of one slice; 0: no limit */
     uint64_t seed;
     uint64_t job_count;
     size_t job; /* this one's number */
@@ -136,9 +136,9 @@ static bool explore_go_on(void *context, const struct lb_sim_departure *departur
         return isolate_signal() == 0;
     }
     explore_progress(explore);
-    uint64_t elapsed_ns = uv_hrtime() - explore->case_start_ns;
+    uint64_t used_ns = explore_processor_ns() - explore->case_processor_ns;
     return isolate_signal() == 0 &&
-           (explore->seconds == 0 || elapsed_ns < explore->seconds * UINT64_C(1000000000));
+           (explore->seconds == 0 || used_ns < explore->seconds * UINT64_C(1000000000));
 }
 
 /* explore_judge_alternative: an alternative that came though it is said not to, or the other way round.
@@ -239,7 +239,7 @@ static void explore_print(struct explore *explore, const char *path,
                           const struct lb_explore_options *options, const struct lb_explore *result)
 {
     char slice[REPORT_SLICE_MAX];
-    double seconds = (double)(uv_hrtime() - explore->case_start_ns) / 1e9;
+    double seconds = (double)(explore_processor_ns() - explore->case_processor_ns) / 1e9;
     bool is_bad = report_is_bad(result->verdict);
 
     if (explore->is_terminal) {
@@ -661,7 +661,8 @@ enum exit_code command_explore(int argc, char **argv)
         OPTIONS_NUMBER(0, "seed", "N", &explore->seed, 0, UINT64_MAX - 1, "what is drawn (0)"),
         OPTIONS_NUMBER(0, "max", "N", &explore->schedule_max, 0, UINT64_MAX - 1,
                        "at most N schedules a slice (no limit)"),
-        OPTIONS_DURATION(0, "time", &explore->seconds, "at most so long a slice (no limit)"),
+        OPTIONS_DURATION(0, "time", &explore->seconds,
+                         "at most so much processor time a slice (no limit)"),
         OPTIONS_NUMBER(0, "jobs", "N", &explore->job_count, 1, EXPLORE_JOBS_MAX,
                        "N processes side by side (1)"),
         OPTIONS_TEXT(0, "done", "FILE", &explore->done,
