@@ -19,6 +19,10 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
+#include <uv.h>
+
+#define CHECK_PROGRESS_NS UINT64_C(200000000)
 
 struct check {
     const char *folder;
@@ -36,10 +40,29 @@ struct check {
     struct baseline baseline;
     struct roster roster;
     bool *is_ended; /* of each case: it can be told */
+    size_t ended;   /* cases that have */
     size_t told;    /* cases of which people have been told */
+
+    bool is_terminal;     /* where people are told how far it is */
+    bool is_shown;        /* they are being told */
+    uint64_t progress_ns; /* when they were told last */
 };
 
 /* -- telling people -- */
+
+/* Shows how far it is, or takes that away before something else is told. */
+static void check_progress(struct check *check, const char *name)
+{
+    uint64_t now_ns = uv_hrtime();
+    if (check->is_shown) {
+        printf("\r\x1b[K");
+    }
+    check->is_shown = name != NULL && check->is_terminal;
+    if (check->is_shown) {
+        printf("%zu of %zu: %s", check->ended, check->roster.count, name);
+        check->progress_ns = now_ns;
+    }
+}
 
 static void check_tell(struct check *check, const struct tally *tally, size_t index)
 {
@@ -53,9 +76,14 @@ static void check_ended(void *context, const struct tally *tally, size_t index)
 {
     struct check *check = context;
     check->is_ended[index] = true;
+    check->ended++;
     while (check->told < check->roster.count &&
            (check->is_ended[check->told] || check->roster.cases[check->told].is_broken)) {
+        check_progress(check, NULL);
         check_tell(check, tally, check->told++);
+    }
+    if (uv_hrtime() - check->progress_ns > CHECK_PROGRESS_NS) {
+        check_progress(check, check->roster.cases[index].name);
     }
     fflush(stdout);
 }
@@ -121,11 +149,14 @@ static enum exit_code check_judge(struct check *check)
     tally.baseline = check->baseline_path != NULL ? &check->baseline : NULL;
     check->crew.context = check;
     check->crew.is_done = is_for_people ? check_ended : NULL;
+    check->is_terminal = isatty(STDOUT_FILENO) == 1 && !check->is_verbose;
+    check->progress_ns = uv_hrtime();
     check->is_ended = tool_alloc(check->roster.count * sizeof(*check->is_ended));
     if (!crew_run(&check->crew, &check->roster, &tally)) {
         free(check->is_ended);
         return EXIT_RIG;
     }
+    check_progress(check, NULL);
     for (; is_for_people && check->told < check->roster.count; check->told++) {
         check_tell(check, &tally, check->told); /* behind a case that has not ended */
     }

@@ -324,7 +324,8 @@ static void faults_summary(const struct faults *faults, uint64_t time_ns)
         printf("; %" PRIu64 " variants fail without a fault", found->unsound);
     }
     if (found->broken_files > 0) {
-        printf("; %" PRIu64 " broken files", found->broken_files);
+        printf("; %" PRIu64 " broken file%s", found->broken_files,
+               found->broken_files == 1 ? "" : "s");
     }
     if (isolate_signal() != 0) {
         printf("; interrupted");

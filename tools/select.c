@@ -141,7 +141,10 @@ static bool family_find(const char *path, struct lb_family **ret_family, uint32_
     bool is_found = lb_family_load(file, ret_family, ret_error) == LB_OK;
 
     if (is_found && !lb_family_find(*ret_family, files_part(path), ret_index)) {
-        lb_case_error_whole(ret_error, file, files_part(path), "a row, or rows, of this family");
+        char found[80];
+
+        snprintf(found, sizeof(found), "\"%.70s\"", files_part(path));
+        lb_case_error_whole(ret_error, file, found, "a row, or rows, of this family");
         lb_family_free(ret_family);
         is_found = false;
     }

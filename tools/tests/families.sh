@@ -110,7 +110,7 @@ says 'in pair-one-good'
 says '3 cases'
 cp "$scratch/kept" "$family"
 expect 2 "$lastbyte" check "$family:two-best"
-says "found two-best, expected a row, or rows, of this family"
+says "found \"two-best\", expected a row, or rows, of this family"
 
 # One id is one case's, also across files.
 cp "$scratch/cases/area/is-idempotent.case" "$scratch/cases/area/pair-one-bad.case"

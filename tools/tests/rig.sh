@@ -86,6 +86,12 @@ code=0
 [ "$code" -eq 3 ] || fail "replay: exit code $code, expected 3"
 expect 2 "$replay" --repeat 0 input
 
+# A terminal is shown how far `check` is, where that takes a while; a pipe is not.
+expect 0 "$lastbyte" check
+grep -q ' of [0-9]*: ' out && fail "progress in a pipe"
+script -qec "$lastbyte check" /dev/null >terminal
+grep -q ' of [0-9]*: ' terminal || fail "no progress on a terminal"
+
 # ends CODE SIGNAL COMMAND...: a signal ends a long command soon, with a summary.
 ends() {
     local wanted=$1 signal=$2 code=0
