@@ -215,10 +215,12 @@ static void judge_parked(struct lb_world *world, const struct place *place, enum
 }
 
 /* may_have_failed: whether a body can have come to an error that is told at the next read: of its framing,
- * in a line that has no end yet; or of its coding: wrong, cut, or grown beyond its limit. */
-static bool may_have_failed(const struct lb_model *model)
+ * in a line that has no end yet; of its coding: wrong, cut, or grown beyond its limit; or because there was
+ * no memory for the socket of an upgrade. */
+static bool may_have_failed(const struct lb_world *world, const struct lb_model *model)
 {
-    return model->is_line_open ||
+    bool lacks_memory = world->fault.fault.kind == LB_FAULT_ALLOC && world->fault.is_reached;
+    return model->is_line_open || (lacks_memory && model->framing == LB_MODEL_UPGRADED) ||
            (model->is_decoded &&
             (model->is_coding_wrong || model->is_coding_cut || model->body_size > DECODED_FREE));
 }
@@ -233,7 +235,7 @@ static void judge_held(struct lb_world *world, const struct place *place)
     if (is_late && place->has_read) {
         lb_world_find(world, "E6", "deadline", "%s stands behind a body past its deadline", name);
     } else if (!is_late && !place->has_read && !is_server_over && place->last->model.is_known &&
-               !may_have_failed(&place->last->model)) {
+               !may_have_failed(world, &place->last->model)) {
         lb_world_find(world, "E7", "gone-under-an-open-body", "%s has no workers", name);
     } else if (place->has_read && place->read.site != LB_SITE_WAIT_BODY_END) {
         lb_world_find(world, "E7", "not-waiting-for-the-body", "the read worker of %s is at %s",
