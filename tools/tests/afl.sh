@@ -50,12 +50,24 @@ while IFS=$'\t' read -r name _ _ dictionary form seeds _; do
     mapfile -t files < <(find "$source_dir/corpus/$seeds" -type f -size -4k -print | sort)
     cp "${files[@]:0:12}" "$scratch/seeds-$name/"
     if [ -n "$mutator" ] && [ "$form" = operations ]; then
-        AFL_CUSTOM_MUTATOR_LIBRARY=$mutator run "$name" 2000 "$dictionary"
+        AFL_CUSTOM_MUTATOR_LIBRARY=$mutator run "$name" 1000 "$dictionary"
         grep -q "mutator '$mutator' installed successfully" "$scratch/out" || fail "$name: no mutator"
     else
-        run "$name" 2000 "$dictionary"
+        run "$name" 1000 "$dictionary"
     fi
 done <"$source_dir/fuzz/targets.tsv"
+
+# Trimming by operations: reads of no request are left out of the only seed, and the path is the same.
+if [ -n "$mutator" ]; then
+    mkdir "$scratch/seeds-trim"
+    printf '\x83\x83\x83\x83\x80' >"$scratch/seeds-trim/x"
+    mkdir -p "$scratch/afl-trim"
+    AFL_CUSTOM_MUTATOR_LIBRARY=$mutator timeout 100 afl-fuzz -E 1000 -t 10000 -i "$scratch/seeds-trim" \
+        -o "$scratch/afl-trim" -- "$binary_dir/fuzz_lifecycle" >"$scratch/out" 2>&1 || true
+    trimmed=$(cat "$scratch"/afl-trim/default/queue/id:000000,* | wc -c)
+    [ "$trimmed" -eq 1 ] || fail "the seed of 5 operations was trimmed to $trimmed"
+    echo "trimming       5 operations to $trimmed"
+fi
 
 mkdir "$scratch/nothing"
 printf 'x' >"$scratch/nothing/x"
