@@ -11,6 +11,7 @@
  *   program.c   the client lane: callers and their operations
  *   source.c    what the program hands over: sources of bodies, hooks
  *   taken.c     sockets that the program takes over
+ *   coding.c, decode.c   coded bodies, as servers write them and as zlib reads them
  *   server.c    the server lane: scripts
  *   upload.c    requests and their bodies as a server reads them
  *   outcome.c   outcomes seen against outcomes expected
@@ -19,7 +20,8 @@
  *   rules.c, settled.c   the rules that hold for every case
  *   variant.c   the default set of variants
  *   narrate.c   the trace as text
- *   story.c     the trace as a record; who tells from it: story.h
+ *   story.c     the trace as a record: wake.c asks it who can wake whom, leak.c who is left;
+ *               conversation.c and table.c tell it to people
  *   cover.c     events by the state in which they find things, as coverage
  */
 #ifndef LASTBYTE_CONFORMANCE_WORLD_H

@@ -266,7 +266,7 @@ static void on_signal(uv_signal_t *handle, int number)
 
     uv_mutex_lock(&get->lock);
     if (get->is_cancelled) {
-        _exit(command_ended(EXIT_AS_EXPECTED, number));
+        _exit((int)command_ended(EXIT_AS_EXPECTED, number));
     }
     get->is_stopped = true;
     get->is_cancelled = true;

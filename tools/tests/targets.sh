@@ -48,6 +48,6 @@ says 'canary @ reused'
 expect 0 "$lastbyte" replay "$scratch/two"
 code=0
 "$bin/replay_canary" "$scratch/two" >"$scratch/out" 2>&1 || code=$?
-[ "$code" -ge 128 ] || fail "the canary lives: exit code $code"
+[ "$code" -ne 0 ] || fail "the canary lives" # a signal, or what a sanitizer makes of it
 says 'ASSERTION FAILED: lastbyte canary/reused'
 finish
