@@ -250,21 +250,6 @@ void lbi_program_without(const struct lbi_program *program, const bool *gone, bo
     }
 }
 
-void lbi_program_mark_uses(const struct lbi_program *program, uint32_t request, bool *gone)
-{
-    struct survivors survivors = {.made = 0, .kept = 0};
-    LB_ASSERT(lbi_operation_is_request(lbi_program_operation(program, request)));
-    for (uint32_t i = 0; i < program->count; i++) {
-        bool has_handle = false;
-        uint8_t handle = 0;
-        if (lbi_operation_is_request(lbi_program_operation(program, i))) {
-            survivors_request(&survivors, i != request);
-        } else if (!survivors_keep(&survivors, program, i, &has_handle, &handle)) {
-            gone[i] = true;
-        }
-    }
-}
-
 void lbi_program_swap(struct lbi_program *program, uint32_t index)
 {
     uint8_t first[LB_CODEC_SIZE_MAX];

@@ -66,10 +66,6 @@ bool lbi_program_set_operand(struct lbi_program *program, uint32_t index, uint32
 void lbi_program_without(const struct lbi_program *program, const bool *gone, bool is_meant,
                          struct lbi_program *ret_program);
 
-/* lbi_program_mark_uses: marks the records that belong to or name the request that record `request`
- * makes, but not that record. */
-void lbi_program_mark_uses(const struct lbi_program *program, uint32_t request, bool *gone);
-
 /* lbi_program_swap: records `index` and `index + 1` change places. */
 void lbi_program_swap(struct lbi_program *program, uint32_t index);
 

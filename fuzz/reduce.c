@@ -20,7 +20,10 @@
 #define TRIED_PLACES 8192u /* hashes of tried candidates; older ones are forgotten */
 #define WINDOW 8u          /* records between the two of a pair that goes together */
 #define UNITS_MAX 64u
-#define RESPOND_SIZE 3u /* index of a small size that is not 0 */
+#define DEPARTURE_CHOICES 3u
+#define DEPARTURES_TRIED 127u /* decisions at which a single departure is tried */
+#define SHIFT_MAX 32u         /* decisions that may go with a record */
+#define RESPOND_SIZE 3u       /* index of a small size that is not 0 */
 
 struct search {
     const struct lb_reduce_options *options;
@@ -393,25 +396,6 @@ static void pass_respond(struct search *s)
     }
 }
 
-/* pass_exchange: a request and all that is done with it as one exchange. */
-static void pass_exchange(struct search *s)
-{
-    uint32_t request = 0;
-    for (uint32_t before = 0; !s->is_over && find_request(&s->best, before, &request); before++) {
-        uint8_t record[2] = {(uint8_t)(0x80 | LBI_OPERATION_EXCHANGE),
-                             lbi_program_operand(&s->best, request, 0)};
-        if (lbi_program_operation(&s->best, request) == LBI_OPERATION_EXCHANGE) {
-            continue;
-        }
-        lbi_program_mark_uses(&s->best, request, s->gone);
-        search_make_gone(s);
-        if (!lbi_program_replace(&s->candidate, request, record, sizeof(record))) {
-            continue;
-        }
-        (void)search_try(s, &s->candidate);
-    }
-}
-
 /* What an operation may be instead: something simpler, with the first operands kept. */
 struct simpler {
     enum lbi_operation from;
@@ -420,8 +404,8 @@ struct simpler {
 };
 
 static const struct simpler simpler[] = {
-    {LBI_OPERATION_GET, LBI_OPERATION_EXCHANGE, 1},
-    {LBI_OPERATION_HEAD, LBI_OPERATION_GET, 1},
+    {LBI_OPERATION_GET, LBI_OPERATION_EXCHANGE, LBI_OPERANDS_MAX},
+    {LBI_OPERATION_HEAD, LBI_OPERATION_GET, LBI_OPERANDS_MAX},
     {LBI_OPERATION_ASK, LBI_OPERATION_EXCHANGE, 1},
     {LBI_OPERATION_ASK, LBI_OPERATION_GET, 1},
     {LBI_OPERATION_CANCEL, LBI_OPERATION_CLOSE, 1},
@@ -462,6 +446,117 @@ static void pass_operations(struct search *s)
         }
         if (i >= s->best.count) {
             break;
+        }
+    }
+}
+
+/* search_try_instead: one operation, its first operand kept or none, in place of the records from `from` to
+ * `to`. */
+static bool search_try_instead(struct search *s, uint32_t from, uint32_t to,
+                               enum lbi_operation operation)
+{
+    const uint8_t record[2] = {(uint8_t)(0x80 | operation), lbi_program_operand(&s->best, from, 0)};
+    for (size_t size = 1; size <= (record[1] == 0 ? 1 : 2) && !s->is_over; size++) {
+        search_mark(s, from + 1, to);
+        search_make_gone(s);
+        if (from < s->candidate.count && lbi_program_replace(&s->candidate, from, record, size) &&
+            search_try(s, &s->candidate)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* pass_instead: any operation in place of one, or one of their lane in place of `size` neighbours. */
+static void pass_instead(struct search *s, uint32_t size)
+{
+    for (uint32_t i = 0; i + size <= s->best.count && !s->is_over; i++) {
+        enum lbi_lane lane = lbi_operation_row(lbi_program_operation(&s->best, i))->lane;
+        for (int k = 0; k < LBI_OPERATION_COUNT && i + size <= s->best.count; k++) {
+            enum lbi_operation operation = (enum lbi_operation)k;
+            bool is_of_lane = lbi_operation_row(operation)->lane == lane;
+            if ((size == 1 || is_of_lane) && search_try_instead(s, i, i + size, operation)) {
+                break;
+            }
+        }
+    }
+}
+
+/* -- departures -- */
+
+static bool record_is_departure(const struct lbi_program *program, uint32_t index)
+{
+    return lbi_program_operation(program, index) == LBI_OPERATION_AFTER;
+}
+
+/* The departures of a program. */
+struct departures {
+    uint32_t count;
+    uint32_t first;     /* its record; that of the last if there is one alone */
+    uint32_t decisions; /* before the last one */
+};
+
+static struct departures find_departures(const struct lbi_program *program)
+{
+    struct departures found = {0, program->count, 0};
+    for (uint32_t i = 0; i < program->count; i++) {
+        if (record_is_departure(program, i)) {
+            found.first = found.count == 0 ? i : found.first;
+            found.decisions += found.count == 0 ? 0 : 1;
+            found.decisions += lbi_program_operand(program, i, 1);
+            found.decisions += 128u * lbi_program_operand(program, i, 2);
+            found.count++;
+        }
+    }
+    return found;
+}
+
+/* pass_one_departure: a single one instead of all, at any of the first decisions; or the one earlier. */
+static void pass_one_departure(struct search *s)
+{
+    const struct departures found = find_departures(&s->best);
+    uint32_t last = least(found.decisions, DEPARTURES_TRIED);
+    for (uint32_t k = 0; found.count > 0 && k < DEPARTURE_CHOICES * (last + 1) && !s->is_over;
+         k++) {
+        const uint8_t record[3] = {(uint8_t)(0x80 | LBI_OPERATION_AFTER),
+                                   (uint8_t)(k % DEPARTURE_CHOICES),
+                                   (uint8_t)(k / DEPARTURE_CHOICES)};
+        for (uint32_t i = found.first + 1; i < s->best.count; i++) {
+            s->gone[i] = record_is_departure(&s->best, i);
+        }
+        search_make_gone(s);
+        if (lbi_program_replace(&s->candidate, found.first, record, sizeof(record)) &&
+            search_try(s, &s->candidate)) {
+            return;
+        }
+    }
+}
+
+/* search_try_shifted: best without record `index` and what belongs to it, its one departure at whichever
+ * decision is now the one that it was at: a few fewer come before it. */
+static bool search_try_shifted(struct search *s, uint32_t index, uint32_t decisions)
+{
+    decisions = least(decisions, DEPARTURES_TRIED);
+    for (uint32_t less = 1; less <= least(decisions, SHIFT_MAX) && !s->is_over; less++) {
+        s->gone[index] = true;
+        search_make_gone(s);
+        uint32_t departure = find_departures(&s->candidate).first;
+        if (lbi_program_set_operand(&s->candidate, departure, 1, (uint8_t)(decisions - less)) &&
+            search_try(s, &s->candidate)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* pass_shifted: records of a program with one departure, which their going shifts. */
+static void pass_shifted(struct search *s)
+{
+    struct departures found = find_departures(&s->best);
+    for (uint32_t i = found.first; found.count == 1 && i > 0 && !s->is_over; i--) {
+        if (search_try_shifted(s, i - 1, found.decisions)) {
+            found = find_departures(&s->best);
+            i = least(i, found.first + 1);
         }
     }
 }
@@ -574,6 +669,10 @@ static void pass_operands(struct search *s)
             search_shorten(s, i, text);
         } else {
             search_unliteral(s, i);
+            for (uint32_t k = 0;
+                 s->best.count == records && k + 1 < lbi_program_operand_count(&s->best, i); k++) {
+                (void)search_cut_operands(s, i, k, k + 1);
+            }
         }
         if (s->best.count != records) {
             continue;
@@ -690,7 +789,6 @@ static void search_round(struct search *s)
     pass_units(s);
     pass_blocks(s);
     pass_requests(s);
-    pass_exchange(s);
     pass_respond(s);
     pass_operations(s);
     pass_operands(s);
@@ -724,6 +822,12 @@ void lb_reduce(const struct lb_reduce_options *options, uint8_t *bytes, size_t *
         search_round(s);
         if (better_before == ret_result->better_count) {
             pass_pairs(s);
+            if (options->form == LB_REDUCE_OPERATIONS) {
+                pass_one_departure(s);
+                pass_shifted(s);
+                pass_instead(s, 1);
+                pass_instead(s, 2);
+            }
         }
     }
     ret_result->is_complete = !s->is_over;

@@ -101,8 +101,10 @@ static size_t triage_same(const struct triage *triage, size_t first)
 
 static void triage_minimize(struct triage *triage, struct triage_input *input)
 {
-    const struct shrink_options options = {
-        .run_max = TRIAGE_RUNS_MAX, .seconds = TRIAGE_SECONDS, .is_shown = triage->is_terminal};
+    const struct shrink_options options = {.form = triage->row->form,
+                                           .run_max = TRIAGE_RUNS_MAX,
+                                           .seconds = TRIAGE_SECONDS,
+                                           .is_shown = triage->is_terminal};
     struct shrink_result result;
     shrink_run(triage->judge, &options, input->finding, input->bytes, &input->size, &result);
     input->runs = result.reduce.run_count;

@@ -15,6 +15,7 @@
 #include "program.h"
 #include "reduce.h"
 
+#define DECISIONS_MORE 10 /* of has_departure_at_the_end */
 #define OP(name) (uint8_t)(0x80 | LBI_OPERATION_##name)
 
 static void assert_program(const struct lbi_program *program, const uint8_t *bytes, size_t size)
@@ -82,21 +83,6 @@ static void test_program_without_a_request_loses_its_body(void **state)
     lbi_program_set(&program, bytes, sizeof(bytes), false);
     lbi_program_without(&program, gone, true, &without);
     assert_program(&without, expected, sizeof(expected));
-}
-
-static void test_program_uses_of_a_request_are_marked(void **state)
-{
-    const uint8_t bytes[] = {OP(GET), OP(READ), OP(GET), OP(READ), 1, OP(CLOSE)};
-    struct lbi_program program;
-    bool gone[LB_CODEC_SIZE_MAX] = {false};
-    (void)state;
-    lbi_program_set(&program, bytes, sizeof(bytes), false);
-    lbi_program_mark_uses(&program, 0, gone);
-    assert_false(gone[0]);
-    assert_true(gone[1]);
-    assert_false(gone[2]);
-    assert_true(gone[3]);
-    assert_false(gone[4]);
 }
 
 static void test_program_operand_is_set_where_it_was_missing(void **state)
@@ -196,6 +182,54 @@ static bool has_semicolon(const struct lb_case *c)
 static bool has_two_departures(const struct lb_case *c)
 {
     return c->departure_count == 2 && c->departures[1].skip >= 3;
+}
+
+/* A limit of two connections or more for a host, or one for the size of a head. */
+static bool has_limit(const struct lb_case *c)
+{
+    return c->is_option_set[LB_CASE_OPTION_HEAD_SIZE] ||
+           (c->is_option_set[LB_CASE_OPTION_PER_HOST] && c->options[LB_CASE_OPTION_PER_HOST] >= 2);
+}
+
+/* A limit for a host and a slice, or instead of both a limit for what is drained. */
+static bool has_two_options_or_one(const struct lb_case *c)
+{
+    bool has_limit = c->is_option_set[LB_CASE_OPTION_PER_HOST];
+    bool has_slice = c->slice_count > 0;
+    return c->is_option_set[LB_CASE_OPTION_DRAIN] ? !has_limit && !has_slice
+                                                  : has_limit && has_slice;
+}
+
+/* The last departure follows after 22 decisions or more, those before it counted in. */
+static bool has_late_departure(const struct lb_case *c)
+{
+    uint64_t decisions = 0;
+    for (uint32_t i = 0; i < c->departure_count; i++) {
+        decisions += c->departures[i].skip + (i > 0 ? 1u : 0u);
+    }
+    return decisions >= 22;
+}
+
+/* The last departure follows after as many decisions as there are lines of the program, and ten. */
+static bool has_departure_at_the_end(const struct lb_case *c)
+{
+    uint64_t decisions = 0;
+    for (uint32_t i = 0; i < c->departure_count; i++) {
+        decisions += c->departures[i].skip + (i > 0 ? 1u : 0u);
+    }
+    return c->departure_count > 0 && decisions == c->client.count + DECISIONS_MORE;
+}
+
+/* A get with a deadline, or one whose connection is not to be used again. */
+static bool has_odd_get(const struct lb_case *c)
+{
+    for (uint32_t i = 0; i < c->client.count; i++) {
+        const struct lb_line *line = &c->client.lines[i];
+        if (line->verb == LB_VERB_GET && (line->time_ns > 0 || line->is_close)) {
+            return true;
+        }
+    }
+    return false;
 }
 
 static bool is_any(const struct lb_case *c)
@@ -350,6 +384,41 @@ static void test_reduce_lowers_departures(void **state)
     assert_reduced(has_two_departures, expected, sizeof(expected));
 }
 
+static void test_reduce_takes_one_operation_for_two(void **state)
+{
+    const uint8_t expected[] = {OP(DRAIN)};
+    (void)state;
+    assert_reduced(has_two_options_or_one, expected, sizeof(expected));
+}
+
+static void test_reduce_makes_one_departure_of_two(void **state)
+{
+    const uint8_t expected[] = {OP(AFTER), 0, 22};
+    (void)state;
+    assert_reduced(has_late_departure, expected, sizeof(expected));
+}
+
+static void test_reduce_shifts_a_departure(void **state)
+{
+    const uint8_t expected[] = {OP(AFTER), 0, DECISIONS_MORE};
+    (void)state;
+    assert_reduced(has_departure_at_the_end, expected, sizeof(expected));
+}
+
+static void test_reduce_moves_an_operand_down(void **state)
+{
+    const uint8_t expected[] = {OP(EXCHANGE), 0, 1};
+    (void)state;
+    assert_reduced(has_odd_get, expected, sizeof(expected));
+}
+
+static void test_reduce_takes_a_lower_operation(void **state)
+{
+    const uint8_t expected[] = {OP(HEAD_SIZE)};
+    (void)state;
+    assert_reduced(has_limit, expected, sizeof(expected));
+}
+
 static void test_reduce_comes_down_to_nothing(void **state)
 {
     (void)state;
@@ -439,12 +508,16 @@ int main(void)
         cmocka_unit_test(test_program_order_is_shortlex),
         cmocka_unit_test(test_program_without_a_request_keeps_what_others_mean),
         cmocka_unit_test(test_program_without_a_request_loses_its_body),
-        cmocka_unit_test(test_program_uses_of_a_request_are_marked),
         cmocka_unit_test(test_program_operand_is_set_where_it_was_missing),
         cmocka_unit_test(test_reduce_leaves_a_request_and_what_names_it),
         cmocka_unit_test(test_reduce_finds_the_least_number),
         cmocka_unit_test(test_reduce_shortens_text),
         cmocka_unit_test(test_reduce_lowers_departures),
+        cmocka_unit_test(test_reduce_takes_one_operation_for_two),
+        cmocka_unit_test(test_reduce_makes_one_departure_of_two),
+        cmocka_unit_test(test_reduce_shifts_a_departure),
+        cmocka_unit_test(test_reduce_moves_an_operand_down),
+        cmocka_unit_test(test_reduce_takes_a_lower_operation),
         cmocka_unit_test(test_reduce_comes_down_to_nothing),
         cmocka_unit_test(test_reduce_ends_at_its_limits),
         cmocka_unit_test(test_reduce_of_bytes_works_on_bytes),
