@@ -44,6 +44,13 @@ build() {
     )
 }
 
+# build_plain TARGET...: the targets with libFuzzer and no sanitizer, in build/fuzz-plain.
+build_plain() {
+    say "building libFuzzer without sanitizers in build/fuzz-plain/"
+    run_logged build/logs/fuzz-plain-configure.log cmake --preset fuzz -B build/fuzz-plain -DLASTBYTE_SANITIZE=
+    run_logged build/logs/fuzz-plain-build.log cmake --build build/fuzz-plain --target "$@"
+}
+
 # On kernels that randomise addresses by more bits than older sanitizer runtimes can bear, the script
 # starts itself again without randomisation.
 tame_address_space() {
