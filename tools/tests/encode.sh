@@ -12,8 +12,8 @@ code=0
 all=$("$lastbyte" list --cases "$cases" | wc -l)
 encoded=$(find "$scratch/bytes" -type f | wc -l)
 refused=$(grep -c 'cannot be said in bytes' "$scratch/refused" || true)
-echo "$encoded of $all cases encoded, $refused refused"
-[ "$encoded" -gt 0 ] || fail "no case can be said in bytes"
+echo "$encoded of $all cases encoded ($((100 * encoded / all)) %), $refused refused"
+[ $((100 * encoded)) -ge $((95 * all)) ] || fail "less than 95 % of the cases can be said in bytes"
 [ $((encoded + refused)) -eq "$all" ] || fail "some cases were neither encoded nor refused"
 
 # Of families a few, for two processes each.
