@@ -86,7 +86,8 @@ grep -q $'^idle-check-cached\texplore\t' "$scratch/matrix" || fail "exploration 
 # An input that shows a finding becomes the smallest one that shows the same.
 copy=$source_dir/build/bugs/src
 broken=$copy/build/lastbyte
-input=$source_dir/corpus/lifecycle/case-torn-down-while-draining
+input=$scratch/torn-down-while-draining
+expect 0 "$lastbyte" encode torn-down-while-draining between-two-reads -o "$scratch"
 finding=R4/before-the-end-of-the-response
 expect 0 "$broken" minimize "$input" --output "$scratch/least" --also "$scratch/also"
 says "finding    $finding"
@@ -119,7 +120,7 @@ found=$(find "$scratch/filed" -type f | wc -l)
 # A client that dies is a finding as well.
 sed -i '/^void lb_request_cancel/,/^}/ s/^{/{\n    __builtin_trap();/' "$copy/transport/life/request.c"
 expect 0 cmake --build "$copy/build" --target lastbyte
-expect 0 "$broken" minimize "$source_dir/corpus/lifecycle/case-between-two-reads" --output "$scratch/dead"
+expect 0 "$broken" minimize "$scratch/between-two-reads" --output "$scratch/dead"
 says 'finding    crash/'
 says 'cancel r1'
 [ -s "$scratch/dead.case" ] || fail "a crash leaves no case"
