@@ -122,12 +122,9 @@ static enum standing place_standing(const struct lb_world *world, const struct p
         if (place->last == NULL) {
             continue;
         }
-        if (!lb_wire_is_of(world, place->last, caller)) {
-            continue;
-        }
-        const struct lb_wire_exchange *newest = lb_wire_last_of(world, caller);
-        if (newest->log_index != place->log_index && !newest->is_partial) {
-            continue; /* sent again since; of a head that was cut nobody knows whose it is */
+        if (!lb_wire_is_of(world, place->last, caller) ||
+            lb_wire_last_of(world, caller)->log_index != place->log_index) {
+            continue; /* not its request, or sent again since */
         }
         if (caller_is_blocked(caller)) {
             return STANDING_ENGAGED;
@@ -232,9 +229,6 @@ static void judge_held(struct lb_world *world, const struct place *place)
     const char *name = place->log.name;
     bool is_late = caller != NULL && lb_stage_now(world) >= caller->deadline_ns;
     bool is_server_over = place->log.is_server_ended || place->log.is_reset;
-    if (caller == NULL && place->last->is_partial) {
-        return; /* whose it is nobody knows */
-    }
     if (is_late && place->has_read) {
         lb_world_find(world, "E6", "deadline", "%s stands behind a body past its deadline", name);
     } else if (!is_late && !place->has_read && !is_server_over && place->last->model.is_known &&
